@@ -1,0 +1,52 @@
+// A plugin starts once and closes once, however many servers, stacks and in-process owners use it at the same time.
+
+import type { Plugin } from "./plugin.ts";
+
+interface Use {
+  users: number;
+  readonly started: Promise<void>;
+  readonly controller: AbortController;
+}
+
+const uses = new WeakMap<Plugin, Use>();
+const closings = new WeakMap<Plugin, Promise<void>>();
+
+/** Takes part in a plugin: the first to do so starts it. Pair each with {@link release}. A start that fails is nobody's use. */
+export async function retain(plugin: Plugin): Promise<void> {
+  let use = uses.get(plugin);
+  if (use === undefined) {
+    const controller = new AbortController();
+    use = { users: 0, controller, started: start(plugin, controller.signal) };
+    uses.set(plugin, use);
+  }
+  use.users += 1;
+  try {
+    await use.started;
+  } catch (error) {
+    if (uses.get(plugin) === use) uses.delete(plugin);
+    throw error;
+  }
+}
+
+/** Is done with a plugin: the last to be so closes it, and gets its error if that fails. */
+export async function release(plugin: Plugin): Promise<void> {
+  const use = uses.get(plugin);
+  if (use === undefined) return;
+  use.users -= 1;
+  if (use.users > 0) return;
+  uses.delete(plugin);
+  use.controller.abort();
+  const closing = (async () => plugin.close?.())();
+  closings.set(plugin, closing);
+  try {
+    await closing;
+  } finally {
+    if (closings.get(plugin) === closing) closings.delete(plugin);
+  }
+}
+
+/** Starts a plugin, once its last use has closed; how that went was for its users to hear. */
+async function start(plugin: Plugin, signal: AbortSignal): Promise<void> {
+  await closings.get(plugin)?.catch(() => undefined);
+  await plugin.start?.({ signal });
+}

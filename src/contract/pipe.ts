@@ -1,0 +1,49 @@
+// Putting a stack together in the order the data flows.
+
+import { openLayer } from "./open.ts";
+import type { Filter, Plugin } from "./plugin.ts";
+import { release, retain } from "./lifecycle.ts";
+
+/**
+ * Composes a disk: the source first, the filter nearest the client last. nbdkit's `--filter=A --filter=B P` is `pipe(P, B, A)`.
+ *
+ * @throws TypeError when an argument is not what it should be
+ * @example The first partition of an encrypted disk
+ * ```ts
+ * const disk = pipe(file("disk.img"), luks({ passphrase }), partition(1));
+ * ```
+ */
+export function pipe(source: Plugin, ...filters: readonly Filter[]): Plugin {
+  let plugin = assertPlugin(source, "the source of pipe()");
+  for (const [index, filter] of filters.entries()) {
+    if (typeof filter !== "function") throw new TypeError(`filter ${index + 1} of pipe() is not a filter: ${describe(filter)}`);
+    plugin = assertPlugin(filter(completed(plugin)), `what filter ${index + 1} of pipe() made`);
+  }
+  return plugin;
+}
+
+/** The same plugin with `open` answering a completed Disk, so that filters written without the helper get one too. */
+export function completed(plugin: Plugin): Plugin {
+  const { name, concurrency } = plugin;
+  return {
+    name,
+    ...(concurrency === undefined ? {} : { concurrency }),
+    ...(plugin.preconnect && { preconnect: (peer) => plugin.preconnect?.(peer) }),
+    ...(plugin.exports && { exports: (client) => plugin.exports?.(client) ?? [] }),
+    ...(plugin.defaultExport && { defaultExport: (client) => plugin.defaultExport?.(client) ?? "" }),
+    start: () => retain(plugin),
+    open: (request) => openLayer(plugin, request),
+    close: () => release(plugin),
+  };
+}
+
+/** Checks that `value` is a plugin. */
+export function assertPlugin(value: Plugin, what: string): Plugin {
+  if (typeof value === "object" && value !== null && typeof value.name === "string" && typeof value.open === "function") return value;
+  throw new TypeError(`${what} is not a plugin: it has no name and open(), it is ${describe(value)}`);
+}
+
+function describe(value: unknown): string {
+  if (typeof value === "function") return `the function ${value.name || "(anonymous)"}: was it to be called?`;
+  return value === null ? "null" : typeof value;
+}

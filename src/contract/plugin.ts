@@ -1,0 +1,91 @@
+// Where a disk comes from: a named thing that opens a Connection for each client.
+
+import type { Awaitable } from "./awaitable.ts";
+import type { Connection } from "./connection.ts";
+import type { Disk } from "./disk.ts";
+
+/**
+ * Where a disk comes from. A plain object or an instance of a class: there is nothing to extend. Only `name` and `open` are required.
+ *
+ * @example A disk that counts its clients
+ * ```ts
+ * let clients = 0;
+ * const counted: Plugin = {
+ *   name: "counted",
+ *   open() {
+ *     clients += 1;
+ *     const text = Buffer.from(`client ${clients}`.padEnd(512));
+ *     return { size: 512n, read: (target, offset) => void target.set(text.subarray(Number(offset), Number(offset) + target.length)) };
+ *   },
+ * };
+ * ```
+ */
+export interface Plugin {
+  /** Letters, digits and dashes: what errors, logs and the command line call it. */
+  readonly name: string;
+  /** How many requests it can work on at once. Default: `parallel`. */
+  readonly concurrency?: Concurrency;
+  /** Called once, before the first client. Throw to refuse service. */
+  start?(context: StartContext): Awaitable<void>;
+  /** A client has connected and nothing has been sent to it. Throw to drop it so. */
+  preconnect?(peer: Peer): Awaitable<void>;
+  /** The exports to show a client that asks for a list. Default: the default export alone. */
+  exports?(client: ClientInfo): Awaitable<Iterable<ExportInfo> | AsyncIterable<ExportInfo>>;
+  /** The name that an empty export name stands for. Default: the empty name. */
+  defaultExport?(client: ClientInfo): Awaitable<string>;
+  /** Opens the disk for one client, after negotiation and TLS. Throw to refuse this export: the error's text is shown to the client. */
+  open(request: OpenRequest): Awaitable<Connection | Disk>;
+  /** Called once, when the server or the in-process owner is done and every connection is closed. */
+  close?(): Awaitable<void>;
+}
+
+/**
+ * How many requests may be under way at once: any number (`parallel`), one per connection (`connection`) or one in the whole plugin
+ * (`plugin`). The others wait in a queue. In a stack the strictest wins.
+ */
+export type Concurrency = "parallel" | "connection" | "plugin";
+
+/** What a plugin gets to know when it starts. */
+export interface StartContext {
+  /** Aborted when the server, or the in-process owner, closes. */
+  readonly signal: AbortSignal;
+}
+
+/** Who is at the other end. */
+export interface Peer {
+  /** How the client came. */
+  readonly transport: "tcp" | "unix" | "stdio" | "stream" | "process";
+  /** The client's IP address (`tcp`). */
+  readonly address?: string;
+  /** The client's port (`tcp`). */
+  readonly port?: number;
+}
+
+/** What is known of a client while it negotiates. */
+export interface ClientInfo {
+  /** Who is at the other end. */
+  readonly peer: Peer;
+  /** Whether the server will refuse writes. */
+  readonly readonly: boolean;
+  /** Whether the connection is encrypted. */
+  readonly tls: boolean;
+  /** Aborted when the client goes or the server closes: pass it to fetch, timers and the like. */
+  readonly signal: AbortSignal;
+}
+
+/** A client's wish to use an export. */
+export interface OpenRequest extends ClientInfo {
+  /** Which export, after {@link Plugin.defaultExport} had its say; empty is a name like any other. */
+  readonly exportName: string;
+}
+
+/** An export as a list shows it. */
+export interface ExportInfo {
+  /** At most 4096 bytes of UTF-8. */
+  readonly name: string;
+  /** A text for people; at most 4096 bytes of UTF-8. */
+  readonly description?: string;
+}
+
+/** A disk seen through something: decrypted, sliced, delayed, recorded. Made with the {@link filter} helper, put together by {@link pipe}. */
+export type Filter = (next: Plugin) => Plugin;

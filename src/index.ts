@@ -1,0 +1,3 @@
+// The public surface.
+
+export * from "./contract/index.ts";
