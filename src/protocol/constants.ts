@@ -30,7 +30,7 @@ export const EXTENDED_REPLY_SIZE = 32;
 /** Longest string on the wire, in bytes of UTF-8. */
 export const MAX_STRING = 4096;
 /** Largest payload that a server must be ready for unless it said otherwise. */
-export const DEFAULT_MAX_PAYLOAD = 32 * 1024 * 1024;
+export const DEFAULT_MAX_PAYLOAD: number = 32 * 1024 * 1024;
 
 /** Handshake flags of the server. */
 export const HandshakeFlag = { FIXED_NEWSTYLE: 1, NO_ZEROES: 2 } as const;
