@@ -1,10 +1,19 @@
-import { defineConfig } from "vitest/config";
+// Two groups of tests: those of the sources, and those of the package as it is built, which have it built first.
 
-export default defineConfig({
+import { defineConfig, type ViteUserConfig } from "vitest/config";
+
+const ofTheBuild = ["test/{repository,examples,docs,cli}/**/*.test.ts"];
+
+const config: ViteUserConfig = defineConfig({
   test: {
-    include: ["test/**/*.test.ts"],
     testTimeout: 20_000,
     hookTimeout: 20_000,
     maxWorkers: 2,
+    projects: [
+      { extends: true, test: { name: "source", include: ["test/**/*.test.ts"], exclude: ofTheBuild } },
+      { extends: true, test: { name: "package", include: ofTheBuild, globalSetup: "test/fixtures/build.ts", testTimeout: 60_000 } },
+    ],
   },
 });
+
+export default config;

@@ -8,7 +8,7 @@ import type { ExtentFlags, WriteFlags, ZeroFlags } from "./flags.ts";
  * numbers. Any method may answer at once (`undefined`) or with a promise, and may throw or reject with anything: `err.code`
  * (`EIO EINVAL ENOSPC EPERM ENOTSUP ESHUTDOWN EOVERFLOW ENOMEM`) becomes the client's error, everything else is EIO.
  *
- * @example A read-only disk of 1 MiB that is full of `A`
+ * @example A read-only disk of 1 MiB that is full of the letter A
  * ```ts
  * const letters: Plugin = {
  *   name: "letters",

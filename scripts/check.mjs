@@ -1,0 +1,47 @@
+// `npm run check`: everything that can be said of the tree without running its tests. Says in a line each what held, and shows what did not.
+// With words as arguments, only the checks whose names contain one of them.
+
+import { spawnSync } from "node:child_process";
+import { delimiter, join } from "node:path";
+import { docs, exported, imports, packaged, paths } from "./checks/index.mjs";
+
+/** Our own checks are functions; the others are commands, which say that all is well by their exit code. */
+const checks = [
+  ["lint and format", "biome", "check", "--error-on-warnings", "."],
+  ["types", "tsc", "--noEmit"],
+  ["build", "tsup", "--silent"],
+  ["API report", "api-extractor", "run", "-c", "api-extractor.json"],
+  ["API report of diskwright/testing", "api-extractor", "run", "-c", "api-extractor.testing.json"],
+  ["imports between folders", imports],
+  ["exports match the build", exported],
+  ["package and lock file", packaged],
+  ["no paths of one machine", paths],
+  ["examples in the documentation", docs],
+  ["reference pages", "typedoc", "--emit", "none"],
+  ["publint", "publint", "run", "--strict", "--pack", "npm"],
+  ["are the types wrong", "attw", "--pack", ".", "--profile", "esm-only"],
+];
+
+const root = process.cwd();
+const env = { ...process.env, PATH: [join(import.meta.dirname, "../node_modules/.bin"), process.env.PATH].join(delimiter) };
+const words = process.argv.slice(2);
+const chosen = checks.filter(([name]) => words.length === 0 || words.some((word) => name.includes(word)));
+const failed = chosen.filter(([name, ...what]) => !holds(name, what));
+console.log(failed.length === 0 ? `All ${chosen.length} checks hold.` : `${failed.length} of ${chosen.length} checks failed.`);
+process.exitCode = failed.length === 0 ? 0 : 1;
+
+function holds(name, [what, ...parameters]) {
+  const started = performance.now();
+  const problem = typeof what === "function" ? what(root).join("\n") : run(what, parameters);
+  const seconds = ((performance.now() - started) / 1000).toFixed(1);
+  console.log(`${problem === "" ? "ok    " : "FAILED"} ${name} (${seconds} s)`);
+  if (problem !== "") console.log(problem);
+  return problem === "";
+}
+
+/** Runs a command; answers what it said when it failed, else nothing. */
+function run(command, parameters) {
+  const { status, stdout, stderr, error } = spawnSync(command, parameters, { encoding: "utf8", env, maxBuffer: 2 ** 26 });
+  if (status === 0) return "";
+  return [stdout, stderr, error?.message].filter(Boolean).join("\n").trim() || `${command} ended with ${status} and said nothing`;
+}
