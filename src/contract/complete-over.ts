@@ -3,58 +3,77 @@
 import { type CompleteOptions, complete } from "./complete.ts";
 import type { Connection, Traits } from "./connection.ts";
 import type { Disk } from "./disk.ts";
+import { everyStep } from "./every-step.ts";
 import type { Overrides } from "./filter.ts";
 import { queued } from "./queue.ts";
 
-/** Completes what a filter changed about `below`; an operation that it left alone is the very same function as before. */
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
+type Has = (key: keyof Connection) => boolean;
+
+/**
+ * Completes what a filter changed about `below`; an operation that it left alone is the very same function as before.
+ *
+ * @throws DiskError EINVAL when the filter says something impossible of the disk
+ */
 export function completeOver(below: Disk, overrides: Overrides, options: CompleteOptions = {}): Disk {
-  const own = options.queue === undefined ? overrides : queued(overrides, options.queue);
-  const has = (key: keyof Connection): boolean => key in overrides;
+  const { queue, name } = options;
+  const has: Has = (key) => key in overrides;
+  const disk: Writable<Disk> = complete(connectionOver(below, overrides, queue === undefined ? {} : queued(overrides, queue), has), {
+    name,
+  });
+  if (disk.size === below.size) keepUntouched(disk, below, overrides, has);
+  return disk;
+}
+
+/** What `complete` is given: what the filter has, and what the disk below can do where the filter says nothing. */
+function connectionOver(below: Disk, overrides: Overrides, through: Overrides, has: Has): Connection {
   const pick = <K extends keyof Connection>(key: K, capable: boolean): Connection[K] | undefined => {
-    if (!has(key)) return capable ? (below as unknown as Connection)[key] : undefined;
-    const value = own[key] as unknown;
-    return (typeof value === "function" ? value.bind(own) : value) as Connection[K] | undefined;
+    if (!has(key)) return capable ? (below as Connection)[key] : undefined;
+    const value: unknown = key in through ? through[key] : overrides[key];
+    // Overrides may be an instance of a class: its methods keep their `this`.
+    return (typeof value === "function" ? value.bind(overrides) : value) as Connection[K] | undefined;
   };
-  const { write, flush, trim, zero, extents, cache, views } = below.capabilities;
-  const connection = withoutUndefined({
+  const can = below.capabilities;
+  const connection: { [K in keyof Connection]: Connection[K] | undefined } = {
     size: overrides.size ?? below.size,
     blockSize: pick("blockSize", true),
     description: pick("description", true),
     contexts: pick("contexts", true),
-    read: pick("read", true),
-    views: pick("views", views && !has("read")),
-    write: pick("write", write),
-    flush: pick("flush", flush),
-    trim: pick("trim", trim),
-    zero: pick("zero", zero),
-    extents: pick("extents", extents),
-    cache: pick("cache", cache === "native"),
     traits: { ...inheritedTraits(below, has), ...overrides.traits },
-    close: () => closeBoth(overrides, below),
-  }) as unknown as Connection;
-  const disk = complete(connection) as { -readonly [K in keyof Disk]: Disk[K] };
-  return disk.size === below.size ? keepUntouched(disk, below, overrides, has) : disk;
+    read: pick("read", true),
+    views: pick("views", can.views && !has("read")),
+    write: pick("write", can.write),
+    flush: pick("flush", can.flush),
+    trim: pick("trim", can.trim),
+    zero: pick("zero", can.zero),
+    extents: pick("extents", can.extents),
+    cache: pick("cache", can.cache === "native"),
+    // The filter closes first: it may still use the disk.
+    close: () => everyStep(() => overrides.close?.(), below.close),
+  };
+  return connection as Connection;
 }
 
 /** Takes back the functions of `below` that are to behave as they did, so that they cost nothing in this layer. */
-function keepUntouched(disk: { -readonly [K in keyof Disk]: Disk[K] }, below: Disk, overrides: Overrides, has: (key: keyof Connection) => boolean): Disk {
-  const canWrite = disk.capabilities.write && below.capabilities.write;
-  const sameFua = overrides.traits?.fua === undefined;
+function keepUntouched(disk: Writable<Disk>, below: Disk, { traits = {} }: Overrides, has: Has): void {
   if (!has("read")) disk.read = below.read;
   if (!has("read") && !has("views") && below.views !== undefined) disk.views = below.views;
-  if (!has("write") && canWrite && sameFua) disk.write = below.write;
   if (!has("flush")) disk.flush = below.flush;
-  if (!has("trim") && canWrite && sameFua) disk.trim = below.trim;
-  const zeroStands = below.capabilities.zero || !(has("write") || has("trim"));
-  if (!has("zero") && canWrite && sameFua && zeroStands && overrides.traits?.fastZero === undefined) disk.zero = below.zero;
   if (!has("extents")) disk.extents = below.extents;
-  const cacheStands = below.capabilities.cache === "native" || !has("read");
-  if (!has("cache") && cacheStands && overrides.traits?.cache === undefined) disk.cache = below.cache;
-  return disk;
+  if (!has("contexts")) disk.contexts = below.contexts;
+  const sameCache = below.capabilities.cache === disk.capabilities.cache && (below.capabilities.cache !== "emulate" || !has("read"));
+  if (!has("cache") && sameCache) disk.cache = below.cache;
+
+  const sameWrite = disk.capabilities.write === below.capabilities.write && traits.fua === undefined;
+  if (!has("write") && sameWrite) disk.write = below.write;
+  if (!has("trim") && sameWrite) disk.trim = below.trim;
+  // Where the disk below zeroes by writing or trimming, zeroing changes when the filter changes those.
+  const sameZero = below.capabilities.zero || !(has("write") || has("trim"));
+  if (!has("zero") && sameWrite && sameZero && traits.fastZero === undefined) disk.zero = below.zero;
 }
 
 /** What a filter's disk says of itself unless told otherwise: as below, with flags passed on rather than emulated once more. */
-function inheritedTraits(below: Disk, has: (key: keyof Connection) => boolean): Partial<Traits> {
+function inheritedTraits(below: Disk, has: Has): Partial<Traits> {
   const { write, fua, zero, fastZero, trimZeroes, multiConn, rotational, cache } = below.capabilities;
   return {
     multiConn,
@@ -62,20 +81,8 @@ function inheritedTraits(below: Disk, has: (key: keyof Connection) => boolean): 
     ...(write && fua !== "none" && { fua: "native" }),
     ...(write && fua === "none" && !has("flush") && { fua: "none" }),
     ...(zero && { fastZero }),
-    ...(write && { trimZeroes }),
+    // What reads as zeroes below need not do so through a filter that changes what is read or trimmed.
+    ...(write && !has("read") && !has("trim") && { trimZeroes }),
     ...(!has("cache") && { cache }),
   };
-}
-
-/** The filter's close, which may still use the disk, then the disk's, whatever became of the first. */
-async function closeBoth(overrides: Overrides, below: Disk): Promise<void> {
-  try {
-    await overrides.close?.();
-  } finally {
-    await below.close();
-  }
-}
-
-function withoutUndefined(object: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined));
 }

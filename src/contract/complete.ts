@@ -1,20 +1,24 @@
 // From a Connection to a Disk: the one place that computes capabilities, checks ranges and emulates what the author left out.
 
-import { andThen, type Awaitable, isPromise } from "./awaitable.ts";
+import { type Awaitable, isPromise } from "./awaitable.ts";
 import { capabilitiesOf, checkShape } from "./capabilities.ts";
 import type { Connection, Context } from "./connection.ts";
 import { type Disk, type DiskContext, diskBrand } from "./disk.ts";
-import { DiskError, errorCode } from "./error.ts";
+import { DiskError } from "./error.ts";
 import { completeExtents, completeStatus } from "./extents.ts";
-import { extentFlags, type WriteFlags, writeFlags, type ZeroFlags, zeroFlags } from "./flags.ts";
+import { extentFlags, writeFlags, zeroFlags } from "./flags.ts";
 import { type Queue, queued } from "./queue.ts";
-import { rangeCheck } from "./range.ts";
+import { type RangeCheck, rangeCheck } from "./range.ts";
 import { slices } from "./slices.ts";
+import { UnderWay } from "./under-way.ts";
+import { zeroing } from "./zero.ts";
 
 /** How a connection is completed. */
 export interface CompleteOptions {
   /** What every call of the connection has to go through. */
   readonly queue?: Queue | undefined;
+  /** Who made the connection, for errors about what it says of itself. Default: `a plugin`. */
+  readonly name?: string | undefined;
 }
 
 const noFlags = writeFlags(false);
@@ -23,148 +27,125 @@ const allExtents = extentFlags(false);
 
 /**
  * Makes a {@link Disk} of what an author wrote. FUA becomes a flush afterwards, zeroing becomes trimming or writing in slices, fast zeroing is
- * refused with ENOTSUP, caching becomes reading, and without `extents` all is data.
+ * refused with ENOTSUP, caching becomes reading, and without `extents` all is data. A request of no bytes succeeds without reaching the
+ * connection. Nothing here makes a promise or a closure for a request that the connection answers at once.
  *
  * @throws DiskError EINVAL when the connection says something impossible of itself: a negative size, block sizes that are no powers of two …
  */
 export function complete(connection: Connection, options: CompleteOptions = {}): Disk {
-  checkShape(connection);
-  const raw = options.queue === undefined ? connection : queued(connection, options.queue);
-  const { size } = connection;
+  const { queue, name = "a plugin" } = options;
+  checkShape(connection, name);
+  const { size, blockSize, description } = connection;
   const capabilities = capabilitiesOf(connection);
+  const raw: Omit<Connection, "size"> = queue === undefined ? connection : queued(connection, queue);
   const check = rangeCheck(size);
-  const nativeFua = capabilities.fua === "native";
-  let closing: Promise<void> | undefined;
+  const calls = new UnderWay();
+  const { checkOpen } = calls;
+  const zeroRange = zeroing(raw, blockSize, capabilities, checkOpen);
+  const emulateFua = capabilities.fua === "emulate";
+  let closed: Promise<void> | undefined;
 
-  const refuse = (operation: string, code: string, why: string): DiskError =>
-    new DiskError(closing === undefined ? code : "ESHUTDOWN", `cannot ${operation}: ${closing === undefined ? why : "the disk is closed"}`);
-  const checkOpen = (operation: string): void => {
-    if (closing !== undefined) throw refuse(operation, "ESHUTDOWN", "");
-  };
   const checkWrite = (operation: string, fua: boolean): void => {
-    if (closing !== undefined || !capabilities.write) throw refuse(operation, "EPERM", "the disk is read-only");
-    if (fua && capabilities.fua === "none") throw refuse(operation, "EINVAL", "the disk has no force unit access");
+    checkOpen(operation);
+    if (!capabilities.write) throw new DiskError("EPERM", `cannot ${operation}: the disk is read-only`);
+    if (fua && capabilities.fua === "none") throw new DiskError("EINVAL", `cannot ${operation} with FUA: the disk has nothing to flush`);
   };
-  /** Flushes after an operation that could not heed `fua` itself. */
-  const flushAfter = (fua: boolean, done: Awaitable<void>): Awaitable<void> =>
-    fua && !nativeFua ? andThen(done, () => raw.flush?.()) : done;
+  const flushNow = (): Awaitable<void> => raw.flush?.();
+  const thenFlush = (done: Awaitable<void>): Awaitable<void> => (isPromise(done) ? done.then(flushNow) : flushNow());
 
-  const disk = {
-    [diskBrand]: true as const,
+  const close = (): Promise<void> => {
+    closed ??= (async () => {
+      const idle = calls.close();
+      if (isPromise(idle)) await idle;
+      await connection.close?.();
+    })();
+    return closed;
+  };
+
+  return {
+    [diskBrand]: true,
     size,
-    ...(connection.blockSize && { blockSize: connection.blockSize }),
-    ...(connection.description !== undefined && { description: connection.description }),
+    ...(blockSize && { blockSize }),
+    ...(description !== undefined && { description }),
     capabilities,
-    contexts: [] as readonly DiskContext[],
+    contexts: (raw.contexts ?? []).map((context) => completeContext(context, check, calls)),
 
-    read(target: Uint8Array, offset: bigint): Awaitable<void> {
-      check("EINVAL", "read", offset, target.length);
+    read(target, offset) {
       checkOpen("read");
-      return target.length === 0 ? undefined : raw.read(target, offset);
+      check("EINVAL", "read", offset, target.length);
+      return target.length === 0 ? undefined : calls.track(raw.read(target, offset));
     },
 
-    write(source: Uint8Array, offset: bigint, flags: WriteFlags = noFlags): Awaitable<void> {
+    write(source, offset, flags = noFlags) {
       checkWrite("write", flags.fua);
       check("ENOSPC", "write", offset, source.length);
-      if (!flags.fua || nativeFua) return source.length === 0 && !flags.fua ? undefined : raw.write?.(source, offset, flags);
-      return flushAfter(true, source.length === 0 ? undefined : raw.write?.(source, offset, noFlags));
+      if (source.length === 0) return undefined;
+      if (flags.fua && emulateFua) return calls.track(thenFlush(raw.write?.(source, offset, noFlags)));
+      return calls.track(raw.write?.(source, offset, flags));
     },
 
-    flush(): Awaitable<void> {
+    flush() {
       checkOpen("flush");
-      return raw.flush?.();
+      return calls.track(flushNow());
     },
 
-    trim(offset: bigint, length: bigint, flags: WriteFlags = noFlags): Awaitable<void> {
+    trim(offset, length, flags = noFlags) {
       checkWrite("trim", flags.fua);
       check("EINVAL", "trim", offset, length);
-      if (!capabilities.trim) throw refuse("trim", "ENOTSUP", "the disk has no trim");
-      return flushAfter(flags.fua, length === 0n ? undefined : raw.trim?.(offset, length, nativeFua ? flags : noFlags));
+      if (!capabilities.trim) throw new DiskError("ENOTSUP", "cannot trim: the disk has no trim");
+      if (length === 0n) return undefined;
+      if (flags.fua && emulateFua) return calls.track(thenFlush(raw.trim?.(offset, length, noFlags)));
+      return calls.track(raw.trim?.(offset, length, flags));
     },
 
-    zero(offset: bigint, length: bigint, flags: ZeroFlags = noZeroFlags): Awaitable<void> {
+    zero(offset, length, flags = noZeroFlags) {
       checkWrite("zero", flags.fua);
       check("ENOSPC", "zero", offset, length);
-      if (flags.fastZero && !capabilities.fastZero) throw refuse("zero", "ENOTSUP", "zeroing is not faster than writing here");
-      if (length === 0n) return flushAfter(flags.fua, undefined);
-      return flushAfter(flags.fua, zero(offset, length, nativeFua || !flags.fua ? flags : zeroFlags(false, flags.noHole, flags.fastZero)));
-    },
-
-    extents(offset: bigint, length: bigint, flags = allExtents) {
-      check("EINVAL", "list extents", offset, length);
-      checkOpen("list extents");
-      if (length === 0n) return [];
-      return completeExtents(raw.extents?.(offset, length, flags) ?? [], offset, length, flags.reqOne);
-    },
-
-    cache(offset: bigint, length: bigint): Awaitable<void> {
-      check("EINVAL", "cache", offset, length);
-      checkOpen("cache");
-      if (capabilities.cache === "none") throw refuse("cache", "ENOTSUP", "the disk has no cache");
+      if (flags.fastZero && !capabilities.fastZero) throw new DiskError("ENOTSUP", "cannot zero fast: writing is no slower here");
       if (length === 0n) return undefined;
-      if (capabilities.cache === "native") return raw.cache?.(offset, length);
-      return slices(offset, length, (buffer, at) => raw.read(buffer, at), checkOpen);
+      if (!flags.fua || !emulateFua) return calls.track(zeroRange(offset, length, flags));
+      return calls.track(thenFlush(zeroRange(offset, length, zeroFlags(false, flags.noHole, flags.fastZero))));
+    },
+
+    extents(offset, length, flags = allExtents) {
+      checkOpen("list extents");
+      check("EINVAL", "list extents", offset, length);
+      if (length === 0n) return [];
+      return calls.track(
+        completeExtents(raw.extents === undefined ? [] : raw.extents(offset, length, flags), offset, length, flags.reqOne),
+      );
+    },
+
+    cache(offset, length) {
+      checkOpen("cache");
+      check("EINVAL", "cache", offset, length);
+      if (capabilities.cache === "none") throw new DiskError("ENOTSUP", "cannot cache: the disk refuses to");
+      if (length === 0n) return undefined;
+      if (capabilities.cache === "native") return calls.track(raw.cache?.(offset, length));
+      return calls.track(slices(offset, length, blockSize, (buffer, at) => raw.read(buffer, at), checkOpen));
     },
 
     ...(capabilities.views && {
       views(offset: bigint, length: number): readonly Uint8Array[] | undefined {
-        check("EINVAL", "read", offset, length);
         checkOpen("read");
-        return connection.views?.(offset, length);
+        check("EINVAL", "read", offset, length);
+        return raw.views?.(offset, length);
       },
     }),
 
-    close(): Promise<void> {
-      closing ??= (async () => connection.close?.())();
-      return closing;
-    },
-
-    [Symbol.asyncDispose](): Promise<void> {
-      return this.close();
-    },
+    close,
+    [Symbol.asyncDispose]: close,
   };
-  disk.contexts = (connection.contexts ?? []).map((context) => completeContext(context, check, checkOpen, options.queue));
-
-  function zero(offset: bigint, length: bigint, flags: ZeroFlags): Awaitable<void> {
-    const fallBack = (error: unknown): Awaitable<void> => {
-      const code = errorCode(error);
-      if ((code !== "ENOTSUP" && code !== "EOPNOTSUPP") || flags.fastZero) throw error;
-      return zeroByWriting(offset, length, flags.fua);
-    };
-    if (raw.zero === undefined) {
-      if (capabilities.trimZeroes && !flags.noHole && raw.trim !== undefined) return raw.trim(offset, length, writeFlags(flags.fua));
-      return zeroByWriting(offset, length, flags.fua);
-    }
-    let done: Awaitable<void>;
-    try {
-      done = raw.zero(offset, length, flags);
-    } catch (error) {
-      return fallBack(error);
-    }
-    return isPromise(done) ? done.then(undefined, fallBack) : done;
-  }
-
-  function zeroByWriting(offset: bigint, length: bigint, fua: boolean): Awaitable<void> {
-    return slices(offset, length, (buffer, at) => raw.write?.(buffer, at, writeFlags(fua)), checkOpen);
-  }
-
-  return disk;
 }
 
-function completeContext(
-  context: Context,
-  check: ReturnType<typeof rangeCheck>,
-  checkOpen: (operation: string) => void,
-  queue: Queue | undefined,
-): DiskContext {
+function completeContext(context: Context, check: RangeCheck, calls: UnderWay): DiskContext {
   return {
     name: context.name,
     extents(offset, length, flags = allExtents) {
+      calls.checkOpen("list extents");
       check("EINVAL", "list extents", offset, length);
-      checkOpen("list extents");
       if (length === 0n) return [];
-      const list = queue === undefined ? context.extents(offset, length, flags) : queue.run(() => context.extents(offset, length, flags));
-      return completeStatus(list, offset, length, flags.reqOne);
+      return calls.track(completeStatus(context.extents(offset, length, flags), offset, length, flags.reqOne));
     },
   };
 }

@@ -54,7 +54,10 @@ export interface Disk extends AsyncDisposable {
   extents(offset: bigint, length: bigint, flags?: ExtentFlags): Awaitable<readonly Extent[]>;
   /** Brings the range near. Throws ENOTSUP where the disk refuses to. */
   cache(offset: bigint, length: bigint): Awaitable<void>;
-  /** Closes the disk; what fails is thrown. Calling it again answers as the first call did; other calls then fail with ESHUTDOWN. */
+  /**
+   * Closes the disk, after the calls under way have been answered; further calls fail with ESHUTDOWN. What fails is thrown. Calling it again
+   * answers as the first call did.
+   */
   close(): Promise<void>;
 }
 
@@ -82,5 +85,5 @@ export interface DiskContext extends Context {
 
 /** Tells whether a connection is a completed {@link Disk}. */
 export function isDisk(connection: Connection | Disk): connection is Disk {
-  return diskBrand in connection;
+  return typeof connection === "object" && connection !== null && diskBrand in connection;
 }

@@ -10,7 +10,12 @@ export const MAX_EXTENTS: number = 2 ** 20;
 type List<T> = Iterable<T> | AsyncIterable<T>;
 
 /** Completes a list of `base:allocation` extents for the range. */
-export function completeExtents(list: Awaitable<List<Extent>>, offset: bigint, length: bigint, reqOne: boolean): Awaitable<readonly Extent[]> {
+export function completeExtents(
+  list: Awaitable<List<Extent>>,
+  offset: bigint,
+  length: bigint,
+  reqOne: boolean,
+): Awaitable<readonly Extent[]> {
   return collect(
     list,
     new Collector<Extent>(
@@ -36,7 +41,7 @@ export function completeStatus(
       offset,
       length,
       reqOne,
-      (start, bytes, extent) => ({ offset: start, length: bytes, status: extent?.status ?? 0n }),
+      (start, bytes, extent) => ({ offset: start, length: bytes, status: extent === undefined ? 0n : checkStatus(extent) }),
       (a, b) => a.status === b.status,
     ),
   );
@@ -44,6 +49,8 @@ export function completeStatus(
 
 function collect<T extends Range>(list: Awaitable<List<T>>, collector: Collector<T>): Awaitable<readonly T[]> {
   if (isPromise(list)) return list.then((arrived) => collect(arrived, collector));
+  if (typeof list !== "object" || list === null)
+    throw new DiskError("EIO", `the disk listed no extents but ${String(list)}: expected an iterable`);
   if (Symbol.asyncIterator in list) return collectAsync(list, collector);
   for (const extent of list) if (!collector.add(extent)) break;
   return collector.finish();
@@ -52,6 +59,13 @@ function collect<T extends Range>(list: Awaitable<List<T>>, collector: Collector
 async function collectAsync<T extends Range>(list: AsyncIterable<T>, collector: Collector<T>): Promise<readonly T[]> {
   for await (const extent of list) if (!collector.add(extent)) break;
   return collector.finish();
+}
+
+function checkStatus({ offset, status }: StatusExtent): bigint {
+  if (typeof status === "bigint" && status >= 0n && status < 2n ** 64n) return status;
+  throw new DiskError("EIO", `the disk listed the impossible status ${String(status)}: expected a bigint from 0n to 2n ** 64n - 1n`, {
+    offset,
+  });
 }
 
 interface Range {
@@ -95,7 +109,9 @@ class Collector<T extends Range> {
     if (this.#seen <= this.#at) return true;
     if (offset >= this.#end) return false;
     if (offset > this.#at && !this.#push(offset, undefined)) return false;
-    return this.#push(this.#seen < this.#end ? this.#seen : this.#end, extent) && this.#at < this.#end;
+    let end = this.#seen;
+    if (end > this.#end) end = this.#end;
+    return this.#push(end, extent) && this.#at < this.#end;
   }
 
   finish(): readonly T[] {

@@ -4,10 +4,11 @@ import type { Awaitable } from "./awaitable.ts";
 import { completeOver } from "./complete-over.ts";
 import type { Connection } from "./connection.ts";
 import type { Disk } from "./disk.ts";
+import { everyStep, failAfter } from "./every-step.ts";
 import { release, retain } from "./lifecycle.ts";
-import { openLayer } from "./open.ts";
-import type { Concurrency, Filter, OpenRequest, Plugin } from "./plugin.ts";
-import { queueFor, strictest } from "./queue.ts";
+import { asDisk } from "./open.ts";
+import type { ClientInfo, Concurrency, ExportInfo, Filter, OpenRequest, Peer, Plugin, StartContext } from "./plugin.ts";
+import { checkConcurrency, queueFor, strictest } from "./queue.ts";
 
 /** What a filter changes about a disk. A key that is there but `undefined` takes the capability away. */
 export type Overrides = { readonly [K in keyof Connection]?: Connection[K] | undefined };
@@ -17,15 +18,15 @@ export interface FilterOptions {
   /** How many requests the filter itself can work on at once. Default: `parallel`. */
   readonly concurrency?: Concurrency;
   /** Called once, before the first client, after the layers below have started. */
-  start?(next: Plugin, context: Parameters<NonNullable<Plugin["start"]>>[0]): Awaitable<void>;
+  start?(next: Plugin, context: StartContext): Awaitable<void>;
   /** Called for each client before anything is sent to it; default: the layer below decides. */
-  preconnect?(next: Plugin, peer: Parameters<NonNullable<Plugin["preconnect"]>>[0]): Awaitable<void>;
+  preconnect?(next: Plugin, peer: Peer): Awaitable<void>;
   /** The exports to list; default: those of the layer below. */
-  exports?(next: Plugin, client: Parameters<NonNullable<Plugin["exports"]>>[0]): ReturnType<NonNullable<Plugin["exports"]>>;
+  exports?(next: Plugin, client: ClientInfo): Awaitable<Iterable<ExportInfo> | AsyncIterable<ExportInfo>>;
   /** What an empty export name stands for; default: what it does in the layer below. */
-  defaultExport?(next: Plugin, client: Parameters<NonNullable<Plugin["defaultExport"]>>[0]): Awaitable<string>;
+  defaultExport?(next: Plugin, client: ClientInfo): Awaitable<string>;
   /** Opens the layer below; default: with the request as it is. */
-  open?(next: Plugin, request: OpenRequest): Awaitable<Disk>;
+  open?(next: Plugin, request: OpenRequest): Awaitable<Connection | Disk>;
   /** Called once at the end, before the layers below close. */
   close?(next: Plugin): Awaitable<void>;
 }
@@ -55,50 +56,50 @@ export function filter(
   build: (disk: Disk, request: OpenRequest) => Awaitable<Overrides>,
   options: FilterOptions = {},
 ): Filter {
+  const { concurrency } = options;
+  checkConcurrency({ name, concurrency });
   return (next) => {
-    const plugin: Plugin = {
+    const self = { name, concurrency };
+    return {
       name,
-      concurrency: strictest(options.concurrency, next.concurrency),
+      concurrency: strictest(concurrency, next.concurrency),
       async start(context) {
         await retain(next);
         try {
           await options.start?.(next, context);
         } catch (error) {
-          await release(next);
-          throw error;
+          await failAfter(error, () => release(next));
         }
       },
       async open(request) {
-        const disk = await (options.open?.(next, request) ?? openLayer(next, request));
+        const disk = asDisk(next, await (options.open ? options.open(next, request) : next.open(request)));
         try {
-          const overrides = await build(disk, request);
-          return completeOver(disk, overrides, { queue: queueFor(queued) });
+          return completeOver(disk, await build(disk, request), { name, queue: queueFor(self) });
         } catch (error) {
-          await disk.close();
-          throw error;
+          return failAfter(error, disk.close);
         }
       },
-      async close() {
-        try {
-          await options.close?.(next);
-        } finally {
-          await release(next);
-        }
-      },
+      close: () =>
+        everyStep(
+          () => options.close?.(next),
+          () => release(next),
+        ),
       ...hooks(next, options),
     };
-    const queued: Plugin = options.concurrency === undefined ? { name, open: plugin.open } : { name, open: plugin.open, concurrency: options.concurrency };
-    return plugin;
   };
 }
 
+/** The hooks that the filter has, or else those of the layer below; one that neither has stays away. */
 function hooks(next: Plugin, options: FilterOptions): Pick<Plugin, "preconnect" | "exports" | "defaultExport"> {
-  const { preconnect, exports, defaultExport } = options;
   return {
-    ...(preconnect ? { preconnect: (peer) => preconnect(next, peer) } : next.preconnect && { preconnect: (peer) => next.preconnect?.(peer) }),
-    ...(exports ? { exports: (client) => exports(next, client) } : next.exports && { exports: (client) => next.exports?.(client) ?? [] }),
-    ...(defaultExport
-      ? { defaultExport: (client) => defaultExport(next, client) }
+    ...(options.preconnect
+      ? { preconnect: (peer) => options.preconnect?.(next, peer) }
+      : next.preconnect && { preconnect: (peer) => next.preconnect?.(peer) }),
+    ...(options.exports
+      ? { exports: (client) => options.exports?.(next, client) ?? [] }
+      : next.exports && { exports: (client) => next.exports?.(client) ?? [] }),
+    ...(options.defaultExport
+      ? { defaultExport: (client) => options.defaultExport?.(next, client) ?? "" }
       : next.defaultExport && { defaultExport: (client) => next.defaultExport?.(client) ?? "" }),
   };
 }

@@ -24,6 +24,7 @@ export async function retain(plugin: Plugin): Promise<void> {
     await use.started;
   } catch (error) {
     if (uses.get(plugin) === use) uses.delete(plugin);
+    use.controller.abort();
     throw error;
   }
 }

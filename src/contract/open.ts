@@ -1,7 +1,10 @@
 // Opening a plugin in process, without a server.
 
+import { assertPlugin } from "./assert-plugin.ts";
 import { complete } from "./complete.ts";
-import { type Disk, isDisk } from "./disk.ts";
+import type { Connection } from "./connection.ts";
+import { type Disk, diskBrand, isDisk } from "./disk.ts";
+import { everyStep, failAfter } from "./every-step.ts";
 import { release, retain } from "./lifecycle.ts";
 import type { OpenRequest, Plugin } from "./plugin.ts";
 import { queueFor } from "./queue.ts";
@@ -12,7 +15,7 @@ export interface OpenDiskOptions {
   readonly exportName?: string;
   /** Tells the plugin that nothing will be written. Default: false. */
   readonly readonly?: boolean;
-  /** Ends what the plugin is doing for this disk. */
+  /** Ends what the plugin is doing for this disk: its requests fail as soon as the plugin heeds it. The disk is still to be closed. */
   readonly signal?: AbortSignal;
 }
 
@@ -29,44 +32,65 @@ export interface OpenDiskOptions {
  */
 export async function openDisk(plugin: Plugin, options: OpenDiskOptions = {}): Promise<Disk> {
   const { exportName, readonly = false, signal } = options;
+  assertPlugin(plugin, "what openDisk() is to open");
   signal?.throwIfAborted();
-  await retain(plugin);
   const controller = new AbortController();
   const abort = () => controller.abort(signal?.reason);
   signal?.addEventListener("abort", abort, { once: true });
-  const client = { peer: { transport: "process" }, readonly, tls: false, signal: controller.signal } as const;
-  try {
-    const name = exportName ?? (await plugin.defaultExport?.(client)) ?? "";
-    const disk = await openLayer(plugin, { ...client, exportName: name });
-    return closing(disk, async () => {
-      signal?.removeEventListener("abort", abort);
-      controller.abort();
-      await release(plugin);
-    });
-  } catch (error) {
+  const forget = (): void => {
     signal?.removeEventListener("abort", abort);
     controller.abort();
-    await release(plugin);
-    throw error;
+  };
+  const client = { peer: { transport: "process" }, readonly, tls: false, signal: controller.signal } as const;
+  try {
+    await retain(plugin);
+  } catch (error) {
+    return failAfter(error, forget);
+  }
+  try {
+    signal?.throwIfAborted();
+    const name = exportName ?? (await plugin.defaultExport?.(client)) ?? "";
+    const disk = await openLayer(plugin, { ...client, exportName: name });
+    return closing(disk, forget, () => release(plugin));
+  } catch (error) {
+    return failAfter(error, forget, () => release(plugin));
   }
 }
 
 /** Opens one layer of a stack and completes it. The plugin must have been started. */
 export async function openLayer(plugin: Plugin, request: OpenRequest): Promise<Disk> {
-  const connection = await plugin.open(request);
-  return isDisk(connection) ? connection : complete(connection, { queue: queueFor(plugin) });
+  return asDisk(plugin, await plugin.open(request));
 }
 
-/** Makes `after` run once the disk has closed, also when that failed; the first error is thrown. */
-function closing(disk: Disk, after: () => Promise<void>): Disk {
-  const inner = disk.close;
+/** What `plugin` opened, completed unless it is so already. */
+export function asDisk(plugin: Plugin, opened: Connection | Disk): Disk {
+  return isDisk(opened) ? opened : complete(opened, { queue: queueFor(plugin), name: plugin.name });
+}
+
+/** The same disk with more to do when it is closed, also when that fails. */
+function closing(disk: Disk, ...after: readonly (() => void | Promise<void>)[]): Disk {
   let closed: Promise<void> | undefined;
   const close = (): Promise<void> => {
-    closed ??= inner().finally(after);
+    closed ??= everyStep(disk.close, ...after);
     return closed;
   };
-  return Object.create(disk, {
-    close: { value: close, enumerable: true },
-    [Symbol.asyncDispose]: { value: close },
-  }) as Disk;
+  const { size, blockSize, description, capabilities, contexts, read, views, write, flush, trim, zero, extents, cache } = disk;
+  return {
+    [diskBrand]: true,
+    size,
+    ...(blockSize && { blockSize }),
+    ...(description !== undefined && { description }),
+    capabilities,
+    contexts,
+    read,
+    ...(views && { views }),
+    write,
+    flush,
+    trim,
+    zero,
+    extents,
+    cache,
+    close,
+    [Symbol.asyncDispose]: close,
+  };
 }

@@ -1,8 +1,11 @@
 // Putting a stack together in the order the data flows.
 
+import { assertPlugin, describe } from "./assert-plugin.ts";
+import { release, retain } from "./lifecycle.ts";
 import { openLayer } from "./open.ts";
 import type { Filter, Plugin } from "./plugin.ts";
-import { release, retain } from "./lifecycle.ts";
+
+export { assertPlugin };
 
 /**
  * Composes a disk: the source first, the filter nearest the client last. nbdkit's `--filter=A --filter=B P` is `pipe(P, B, A)`.
@@ -16,7 +19,7 @@ import { release, retain } from "./lifecycle.ts";
 export function pipe(source: Plugin, ...filters: readonly Filter[]): Plugin {
   let plugin = assertPlugin(source, "the source of pipe()");
   for (const [index, filter] of filters.entries()) {
-    if (typeof filter !== "function") throw new TypeError(`filter ${index + 1} of pipe() is not a filter: ${describe(filter)}`);
+    if (typeof filter !== "function") throw new TypeError(`filter ${index + 1} of pipe() is not a filter: it is ${describe(filter)}`);
     plugin = assertPlugin(filter(completed(plugin)), `what filter ${index + 1} of pipe() made`);
   }
   return plugin;
@@ -35,15 +38,4 @@ export function completed(plugin: Plugin): Plugin {
     open: (request) => openLayer(plugin, request),
     close: () => release(plugin),
   };
-}
-
-/** Checks that `value` is a plugin. */
-export function assertPlugin(value: Plugin, what: string): Plugin {
-  if (typeof value === "object" && value !== null && typeof value.name === "string" && typeof value.open === "function") return value;
-  throw new TypeError(`${what} is not a plugin: it has no name and open(), it is ${describe(value)}`);
-}
-
-function describe(value: unknown): string {
-  if (typeof value === "function") return `the function ${value.name || "(anonymous)"}: was it to be called?`;
-  return value === null ? "null" : typeof value;
 }

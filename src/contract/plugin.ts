@@ -23,7 +23,7 @@ import type { Disk } from "./disk.ts";
 export interface Plugin {
   /** Letters, digits and dashes: what errors, logs and the command line call it. */
   readonly name: string;
-  /** How many requests it can work on at once. Default: `parallel`. */
+  /** How many requests it can work on at once. Default: `parallel`. A plugin that opens a {@link Disk} of its own sees to it itself. */
   readonly concurrency?: Concurrency;
   /** Called once, before the first client. Throw to refuse service. */
   start?(context: StartContext): Awaitable<void>;

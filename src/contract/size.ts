@@ -47,7 +47,7 @@ function toBigInt(value: Size, name: string): bigint {
     if (Number.isSafeInteger(value)) return BigInt(value);
     throw refuse(value, name, "a number must be a whole one below 2^53: use a bigint or a string");
   }
-  const match = typeof value === "string" ? /^\s*([+-]?\d+)([bskmgtpe]?)\s*$/i.exec(value) : null;
+  const match = typeof value === "string" ? /^\s*([+-]?\d+)([bskmgtpe]?)$/i.exec(value) : null;
   if (match === null) throw refuse(value, name, 'expected bytes, or a number with a suffix: "4096", "64k", "1G", "3s" (sectors)');
   return BigInt(match[1] as string) * (units[(match[2] as string).toLowerCase()] as bigint);
 }
