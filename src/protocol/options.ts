@@ -32,7 +32,8 @@ const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** Reads a string of the protocol: UTF-8 without NUL, at most 4096 bytes. */
 export function parseString(bytes: Uint8Array, what: string): string {
-  if (bytes.length > MAX_STRING) throw new OptionError(Reply.ERR_INVALID, `${what} has ${bytes.length} bytes: at most ${MAX_STRING} are allowed`);
+  if (bytes.length > MAX_STRING)
+    throw new OptionError(Reply.ERR_INVALID, `${what} has ${bytes.length} bytes: at most ${MAX_STRING} are allowed`);
   if (bytes.includes(0)) throw new OptionError(Reply.ERR_INVALID, `${what} contains a NUL`);
   try {
     return utf8.decode(bytes);
@@ -49,7 +50,8 @@ export function parseInfoQuery(data: Buffer): InfoQuery {
   const name = parseString(data.subarray(4, 4 + nameLength), "the export name");
   const count = data.readUInt16BE(4 + nameLength);
   const start = 6 + nameLength;
-  if (data.length !== start + 2 * count) throw new OptionError(Reply.ERR_INVALID, `the option has not the length of ${count} information requests`);
+  if (data.length !== start + 2 * count)
+    throw new OptionError(Reply.ERR_INVALID, `the option has not the length of ${count} information requests`);
   const wanted: number[] = [];
   for (let i = 0; i < count; i += 1) wanted.push(data.readUInt16BE(start + 2 * i));
   return { name, wanted };

@@ -23,6 +23,11 @@ export interface RequestId {
   readonly offset: bigint;
 }
 
+/** What a reply that comes later needs of a request: headers are used again. */
+export function requestId({ cookieHigh, cookieLow, offset }: RequestId): RequestId {
+  return { cookieHigh, cookieLow, offset };
+}
+
 /** Writes a simple reply header at `at`; returns where it ends. */
 export function putSimpleReply(buffer: Buffer, at: number, error: number, cookieHigh: number, cookieLow: number): number {
   buffer.writeUInt32BE(SIMPLE_REPLY_MAGIC, at);

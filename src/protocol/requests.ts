@@ -159,7 +159,8 @@ export class RequestReceiver {
 
   #checkMagic(buffer: Buffer, at: number): void {
     const magic = buffer.readUInt32BE(at);
-    if (magic !== this.#magic) throw new FramingError(`a request that starts with 0x${magic.toString(16)} instead of 0x${this.#magic.toString(16)}`);
+    if (magic !== this.#magic)
+      throw new FramingError(`a request that starts with 0x${magic.toString(16)} instead of 0x${this.#magic.toString(16)}`);
   }
 
   #parse(buffer: Buffer, at: number): void {

@@ -31,7 +31,7 @@ export interface NegotiableExport {
   readonly contexts: readonly string[];
 }
 
-/** Who knows the exports. What it throws as {@link OptionError} goes to the client; the host hears of nothing else. */
+/** Who knows the exports. The text of an {@link OptionError} that it rejects with goes to the client, that of other errors does not. */
 export interface NegotiationHost<E extends NegotiableExport> {
   /** Sends bytes to the client. */
   send(bytes: Uint8Array): void;
@@ -152,7 +152,8 @@ export class ServerNegotiation<E extends NegotiableExport> {
   }
 
   #clientFlags(flags: number): void {
-    if ((flags & ~(ClientFlag.FIXED_NEWSTYLE | ClientFlag.NO_ZEROES)) !== 0) return this.#end(`unknown client flags 0x${flags.toString(16)}`);
+    if ((flags & ~(ClientFlag.FIXED_NEWSTYLE | ClientFlag.NO_ZEROES)) !== 0)
+      return this.#end(`unknown client flags 0x${flags.toString(16)}`);
     this.#noZeroes = (flags & ClientFlag.NO_ZEROES) !== 0;
     this.#expect(HEADER, HEADER_SIZE);
   }
@@ -204,9 +205,10 @@ export class ServerNegotiation<E extends NegotiableExport> {
   }
 
   #refuse(option: number, error: unknown): void {
-    if (!(error instanceof OptionError)) throw error;
-    if (option === Option.EXPORT_NAME) return this.#end(error.message);
-    this.#answer([optionError(option, error.reply, error.message)]);
+    const { reply, message } =
+      error instanceof OptionError ? error : new OptionError(Reply.ERR_POLICY, "the option could not be carried out");
+    if (option === Option.EXPORT_NAME) return this.#end(message);
+    this.#answer([optionError(option, reply, message)]);
   }
 
   #answer(replies: readonly Uint8Array[]): void {
@@ -293,7 +295,8 @@ export class ServerNegotiation<E extends NegotiableExport> {
     const set = option === Option.SET_META_CONTEXT;
     // Even a request that fails replaces what was chosen before.
     if (set) this.#contexts = undefined;
-    if (this.#mode === "simple") throw new OptionError(Reply.ERR_INVALID, "structured replies or extended headers must be negotiated first");
+    if (this.#mode === "simple")
+      throw new OptionError(Reply.ERR_INVALID, "structured replies or extended headers must be negotiated first");
     const { name, queries } = parseMetaQuery(data, MAX_QUERIES);
     return this.#chooseContexts(option, name, queries, set);
   }

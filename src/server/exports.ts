@@ -1,0 +1,197 @@
+// Which disk a client gets: one plugin under every name, or a map of names.
+
+import { assertPlugin } from "../contract/assert-plugin.ts";
+import { DiskError } from "../contract/error.ts";
+import { release, retain } from "../contract/lifecycle.ts";
+import type { ClientInfo, ExportInfo, Peer, Plugin } from "../contract/plugin.ts";
+import type { Export, Source } from "./options.ts";
+
+/** An export that a client asked for. */
+export interface Choice {
+  readonly plugin: Plugin;
+  /** The name that the plugin is asked to open. */
+  readonly exportName: string;
+  readonly readonly: boolean | undefined;
+  readonly description: string | undefined;
+}
+
+/** The exports of a server. */
+export interface Exports {
+  /** Starts the plugins. */
+  start(): Promise<void>;
+  /** Closes the plugins; the first error is thrown after all have been closed. */
+  close(): Promise<void>;
+  /** Throws to drop a client before anything is sent to it; answers what it may see. */
+  preconnect(peer: Peer): Promise<Visible>;
+}
+
+/** The exports that one client may see. */
+export interface Visible {
+  list(client: ClientInfo): Promise<readonly ExportInfo[]>;
+  /** Throws ENOENT when there is no such export. */
+  choose(name: string, client: ClientInfo): Promise<Choice>;
+}
+
+/** One plugin that gets every name. */
+export class SingleExport implements Exports {
+  readonly #plugin: Plugin;
+
+  constructor(plugin: Plugin) {
+    this.#plugin = assertPlugin(plugin, "the source of serve()");
+  }
+
+  start(): Promise<void> {
+    return retain(this.#plugin);
+  }
+
+  close(): Promise<void> {
+    return release(this.#plugin);
+  }
+
+  async preconnect(peer: Peer): Promise<Visible> {
+    const plugin = this.#plugin;
+    await plugin.preconnect?.(peer);
+    return {
+      list: (client) => listPlugin(plugin, client),
+      async choose(name, client) {
+        const exportName = name === "" ? ((await plugin.defaultExport?.(client)) ?? "") : name;
+        return { plugin, exportName, readonly: undefined, description: undefined };
+      },
+    };
+  }
+}
+
+async function listPlugin(plugin: Plugin, client: ClientInfo): Promise<readonly ExportInfo[]> {
+  if (plugin.exports === undefined) return [{ name: (await plugin.defaultExport?.(client)) ?? "" }];
+  const list: ExportInfo[] = [];
+  for await (const info of await plugin.exports(client)) {
+    list.push(info);
+    if (list.length === MAX_LISTED) break;
+  }
+  return list;
+}
+
+/** No client is shown more exports than this. */
+const MAX_LISTED = 10_000;
+
+/** A map of names, which may change while the server runs. */
+export class ExportMap implements Exports {
+  readonly #exports = new Map<string, Export>();
+  readonly #defaultName: string | undefined;
+  #started = false;
+
+  constructor(source: Exclude<Source, Plugin>, defaultName: string | undefined) {
+    const entries = source instanceof Map ? source.entries() : Object.entries(source as Readonly<Record<string, Plugin | Export>>);
+    for (const [name, value] of entries) this.#exports.set(checkName(name), toExport(value, name));
+    this.#defaultName = defaultName;
+  }
+
+  async start(): Promise<void> {
+    const started: Plugin[] = [];
+    try {
+      for (const { plugin } of this.#exports.values()) {
+        await retain(plugin);
+        started.push(plugin);
+      }
+    } catch (error) {
+      await closeAll(started).catch(() => undefined);
+      throw error;
+    }
+    this.#started = true;
+  }
+
+  async close(): Promise<void> {
+    if (!this.#started) return;
+    this.#started = false;
+    const plugins = [...this.#exports.values()].map(({ plugin }) => plugin);
+    this.#exports.clear();
+    await closeAll(plugins);
+  }
+
+  /** Adds or replaces an export. Answers what it replaced: release that once its clients are gone. */
+  async add(name: string, value: Plugin | Export): Promise<Export | undefined> {
+    const added = toExport(value, checkName(name));
+    await retain(added.plugin);
+    if (!this.#started) {
+      await release(added.plugin);
+      throw new DiskError("ESHUTDOWN", `cannot add export ${JSON.stringify(name)}: the server is closed`);
+    }
+    const before = this.#exports.get(name);
+    this.#exports.set(name, added);
+    return before;
+  }
+
+  /** Takes an export out of the map. Release it once its clients are gone. */
+  remove(name: string): Export {
+    const found = this.#exports.get(name);
+    if (found === undefined) throw unknown(name);
+    this.#exports.delete(name);
+    return found;
+  }
+
+  /** A peer that a plugin does not want does not see that plugin's export; one that none wants is dropped. */
+  async preconnect(peer: Peer): Promise<Visible> {
+    const entries = [...this.#exports];
+    const results = await Promise.allSettled(entries.map(async ([, { plugin }]) => plugin.preconnect?.(peer)));
+    const refused = new Map<Export, unknown>();
+    for (const [index, result] of results.entries()) {
+      if (result.status === "rejected") refused.set((entries[index] as [string, Export])[1], result.reason);
+    }
+    if (entries.length > 0 && refused.size === entries.length) throw refused.values().next().value;
+    const get = (name: string): Export | undefined => {
+      const found = this.#exports.get(name);
+      return found === undefined || refused.has(found) ? undefined : found;
+    };
+    const names = (): string[] => [...this.#exports.keys()].filter((name) => get(name) !== undefined);
+    return {
+      list: async () => names().map((name) => describe(name, get(name) as Export)),
+      choose: async (asked) => {
+        const name = asked === "" ? this.#default(names()) : asked;
+        const found = name === undefined ? undefined : get(name);
+        if (name === undefined || found === undefined) throw unknown(asked);
+        return { plugin: found.plugin, exportName: name, readonly: found.readonly, description: found.description };
+      },
+    };
+  }
+
+  #default(names: readonly string[]): string | undefined {
+    if (names.includes("")) return "";
+    return this.#defaultName ?? (names.length === 1 ? names[0] : undefined);
+  }
+}
+
+function describe(name: string, { description }: Export): ExportInfo {
+  return description === undefined ? { name } : { name, description };
+}
+
+function unknown(name: string): DiskError {
+  return new DiskError(
+    "ENOENT",
+    name === "" ? "there is no default export: ask for one by its name" : `there is no export ${JSON.stringify(name)}`,
+  );
+}
+
+function checkName(name: string): string {
+  if (Buffer.byteLength(name) > 4096 || name.includes("\0")) {
+    throw new RangeError(`export name ${JSON.stringify(name.slice(0, 60))}: at most 4096 bytes of UTF-8 without NUL are allowed`);
+  }
+  return name;
+}
+
+function toExport(value: Plugin | Export, name: string): Export {
+  const made: Export = "plugin" in value ? value : { plugin: value };
+  assertPlugin(made.plugin, `export ${JSON.stringify(name)}`);
+  return made;
+}
+
+/** Releases all of them, then throws the first error. */
+async function closeAll(plugins: readonly Plugin[]): Promise<void> {
+  for (const result of await Promise.allSettled(plugins.map((plugin) => release(plugin)))) {
+    if (result.status === "rejected") throw result.reason;
+  }
+}
+
+/** Tells the two kinds of source apart. */
+export function isPlugin(source: Source): source is Plugin {
+  return typeof (source as Plugin)?.open === "function";
+}

@@ -1,0 +1,101 @@
+// Listening: on a unix path, a private unix socket, TCP, or an inherited socket.
+
+import { mkdtemp, rm } from "node:fs/promises";
+import { createConnection, createServer, type Server as NetServer, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Peer } from "../contract/plugin.ts";
+import type { Address, ServeOptions } from "./options.ts";
+
+/** A listening socket. */
+export interface Listener {
+  readonly address: Address;
+  /** Takes no more clients and removes what was made for listening. */
+  close(): Promise<void>;
+}
+
+/** Listens as the options say and hands each client on, before anything is read from it. */
+export async function listen(options: ServeOptions, onClient: (socket: Socket, peer: Peer) => void): Promise<Listener> {
+  const server = createServer({ pauseOnConnect: true, allowHalfOpen: true, noDelay: true });
+  let unix = false;
+  server.on("connection", (socket) => {
+    const { remoteAddress: address, remotePort: port } = socket;
+    onClient(
+      socket,
+      unix || address === undefined ? { transport: "unix" } : { transport: "tcp", address, ...(port !== undefined && { port }) },
+    );
+  });
+  const place = await placeOf(options);
+  unix = place.path !== undefined;
+  try {
+    if (place.path !== undefined) await removeStale(place.path);
+    await listening(server, place.listenOn);
+  } catch (error) {
+    await place.remove();
+    throw error;
+  }
+  const address = addressOf(server);
+  unix = address.transport === "unix";
+  return {
+    address,
+    async close() {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      await place.remove();
+      await closed;
+    },
+  };
+}
+
+interface Place {
+  /** What `server.listen` is given. */
+  readonly listenOn: { path: string } | { host: string; port: number } | { fd: number };
+  readonly path?: string;
+  /** Removes what was made; Node itself removes a unix socket that it listens on. */
+  remove(): Promise<void>;
+}
+
+async function placeOf({ unix, host, port, fd }: ServeOptions): Promise<Place> {
+  const nothing = async (): Promise<void> => undefined;
+  if (fd !== undefined) return { listenOn: { fd }, remove: nothing };
+  if (typeof unix === "string") return { listenOn: { path: unix }, path: unix, remove: nothing };
+  if (host !== undefined || port !== undefined || process.platform === "win32") {
+    return { listenOn: { host: host ?? "localhost", port: port ?? (host === undefined ? 0 : 10809) }, remove: nothing };
+  }
+  const directory = await mkdtemp(join(tmpdir(), "diskwright-"));
+  const path = join(directory, "socket");
+  return { listenOn: { path }, path, remove: () => rm(directory, { recursive: true, force: true }) };
+}
+
+/** Removes a socket that nobody listens on any more, as a killed server leaves it. */
+async function removeStale(path: string): Promise<void> {
+  const code = await new Promise<string | undefined>((resolve) => {
+    const probe = createConnection(path);
+    probe.once("connect", () => {
+      probe.destroy();
+      resolve(undefined);
+    });
+    probe.once("error", (error: NodeJS.ErrnoException) => resolve(error.code));
+  });
+  if (code === "ENOENT") return;
+  if (code === "ECONNREFUSED") return rm(path);
+  if (code === undefined)
+    throw Object.assign(new Error(`unix ${JSON.stringify(path)}: another server listens there`), { code: "EADDRINUSE" });
+  throw Object.assign(new Error(`unix ${JSON.stringify(path)}: cannot listen there (${code})`), { code });
+}
+
+function listening(server: NetServer, where: Place["listenOn"]): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen({ ...where, backlog: 4096 } as never, () => {
+      server.off("error", reject);
+      resolve();
+    });
+  });
+}
+
+function addressOf(server: NetServer): Address {
+  const address = server.address();
+  if (typeof address === "string") return { transport: "unix", path: address };
+  if (address === null) return { transport: "unix", path: "" };
+  return { transport: "tcp", host: address.address, port: address.port };
+}

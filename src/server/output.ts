@@ -1,0 +1,114 @@
+// What goes to a client: small replies are gathered in one buffer, large ones are queued uncopied, and all of it goes out in one write.
+
+import type { Duplex } from "node:stream";
+import type { BufferPool } from "./buffers.ts";
+
+const GATHER = 64 * 1024;
+
+/** Gathers replies and writes them to a stream on {@link Output.flush}. */
+export class Output {
+  readonly #pool: BufferPool;
+  readonly #stream: Duplex;
+  /** The gathering buffer, from which `[#start, #end)` is not in the queue yet. */
+  #buffer: Buffer | undefined;
+  #start = 0;
+  #end = 0;
+  readonly #queue: Uint8Array[] = [];
+  /** Bytes in the queue. */
+  #queued = 0;
+  /** Buffers of the pool that the queued bytes lie in. */
+  #lent: Buffer[] = [];
+  /** The same of each write that has not been confirmed, oldest first. */
+  readonly #unconfirmed: Buffer[][] = [];
+  readonly #confirm = (): void => {
+    for (const buffer of this.#unconfirmed.shift() ?? []) this.#pool.give(buffer);
+  };
+
+  constructor(stream: Duplex, pool: BufferPool) {
+    this.#stream = stream;
+    this.#pool = pool;
+  }
+
+  /** Bytes that the stream, or this, has not got rid of. */
+  get pending(): number {
+    return this.#stream.writableLength + this.#queued + this.#end - this.#start;
+  }
+
+  /** Room for `length` bytes, at most 64 KiB, in {@link Output.buffer}; answers where it starts. All of it must be filled, or {@link Output.unreserve} called. */
+  reserve(length: number): number {
+    if (this.#buffer === undefined || this.#end + length > this.#buffer.length) {
+      this.#retire();
+      this.#buffer = this.#pool.take(GATHER);
+      this.#lent.push(this.#buffer);
+    }
+    const at = this.#end;
+    this.#end += length;
+    return at;
+  }
+
+  /** The buffer in which {@link Output.reserve} made room last. */
+  get buffer(): Buffer {
+    return this.#buffer as Buffer;
+  }
+
+  /** Takes back what was reserved last. */
+  unreserve(length: number): void {
+    this.#end -= length;
+  }
+
+  /** Takes back what was reserved last, but somebody holds on to it: the buffer is not used any more. */
+  abandon(length: number): void {
+    this.#end -= length;
+    const buffer = this.#buffer as Buffer;
+    this.#retire();
+    this.#lent = this.#lent.filter((lent) => lent !== buffer);
+  }
+
+  /** Queues bytes as they are; they must stay so until they are sent. `lent` goes back to the pool then. */
+  push(bytes: Uint8Array, lent?: Buffer): void {
+    this.#cut();
+    this.#queue.push(bytes);
+    this.#queued += bytes.length;
+    if (lent !== undefined) this.#lent.push(lent);
+  }
+
+  /** Writes all of it to the stream. */
+  flush(): void {
+    this.#cut();
+    const queue = this.#queue;
+    if (queue.length === 0) return;
+    const stream = this.#stream;
+    this.#unconfirmed.push(this.#lent);
+    this.#lent = [];
+    this.#buffer = undefined;
+    this.#start = 0;
+    this.#end = 0;
+    this.#queued = 0;
+    if (queue.length === 1) {
+      stream.write(queue[0] as Uint8Array, this.#confirm);
+    } else {
+      stream.cork();
+      const last = queue.length - 1;
+      for (let i = 0; i < last; i += 1) stream.write(queue[i] as Uint8Array);
+      stream.write(queue[last] as Uint8Array, this.#confirm);
+      stream.uncork();
+    }
+    queue.length = 0;
+  }
+
+  /** Moves what has been gathered to the queue. */
+  #cut(): void {
+    if (this.#end === this.#start) return;
+    const bytes = (this.#buffer as Buffer).subarray(this.#start, this.#end);
+    this.#start = this.#end;
+    this.#queue.push(bytes);
+    this.#queued += bytes.length;
+  }
+
+  #retire(): void {
+    this.#cut();
+    this.#buffer = undefined;
+    this.#start = 0;
+    this.#end = 0;
+  }
+}

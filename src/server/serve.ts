@@ -1,0 +1,202 @@
+// serve(): disks for everyone who speaks NBD.
+
+import type { Duplex } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
+import { release } from "../contract/lifecycle.ts";
+import type { Peer, Plugin } from "../contract/plugin.ts";
+import { formatUri } from "../protocol/uri.ts";
+import { BufferPool } from "./buffers.ts";
+import { BusyPoll } from "./busy-poll.ts";
+import { checkOptions } from "./check-options.ts";
+import { logIfAsked } from "./diagnostics.ts";
+import { ExportMap, type Exports, isPlugin, SingleExport } from "./exports.ts";
+import { completeLimits } from "./limits.ts";
+import { type Listener, listen } from "./listen.ts";
+import type { CloseOptions, Export, ServeOptions, Server, Source } from "./options.ts";
+import { Session, type SessionContext } from "./session.ts";
+import { stdio } from "./stdio.ts";
+
+const DEADLINE = 5_000;
+const BUSY_POLL = 100;
+
+/**
+ * Serves a plugin, or a map of export names to plugins, over NBD. Resolves when it listens.
+ *
+ * @throws what a plugin throws when it starts, what listening throws (EADDRINUSE …), TypeError and RangeError for impossible options
+ * @example
+ * ```ts
+ * await using server = await serve(memory("1G"));
+ * console.log(server.uri); // nbd+unix:///?socket=… for qemu, nbdcopy, the kernel's nbd-client …
+ * ```
+ * @example Two exports on TCP, one of them read-only
+ * ```ts
+ * const server = await serve({ scratch: memory("10G"), base: { plugin: memory("1G"), readonly: true } }, { port: 0 });
+ * console.log(server.uriOf("base")); // nbd://127.0.0.1:40123/base
+ * await server.close();
+ * ```
+ */
+export async function serve(source: Source, options: ServeOptions = {}): Promise<Server> {
+  checkOptions(options);
+  const limits = completeLimits(options.limits);
+  const exports = isPlugin(source) ? new SingleExport(source) : new ExportMap(source, options.defaultExport);
+  options.signal?.throwIfAborted();
+  logIfAsked();
+  const context: SessionContext = {
+    exports,
+    limits,
+    pool: new BufferPool(),
+    busyPoll: new BusyPoll(options.busyPoll ?? BUSY_POLL),
+    readonly: options.readonly ?? false,
+  };
+  await exports.start();
+  const server = new NbdServer(context, exports);
+  try {
+    if (options.stdio === true) server.serveStdio();
+    else if (options.listen !== false) await server.listen(options);
+  } catch (error) {
+    await server.close().catch(() => undefined);
+    throw error;
+  }
+  server.closeOn(options.signal);
+  return server;
+}
+
+class NbdServer implements Server {
+  readonly closed: Promise<void>;
+  readonly #context: SessionContext;
+  readonly #exports: Exports;
+  readonly #sessions = new Set<Session>();
+  #listener: Listener | undefined;
+  #accepted = 0;
+  #closing: Promise<void> | undefined;
+  #settle!: (closing: Promise<void>) => void;
+
+  constructor(context: SessionContext, exports: Exports) {
+    this.#context = context;
+    this.#exports = exports;
+    this.closed = new Promise((resolve) => {
+      this.#settle = resolve;
+    });
+    // Whoever closes the server hears of what failed; `closed` is for those who wish to hear of it too.
+    this.closed.catch(() => undefined);
+  }
+
+  get address(): Server["address"] {
+    return this.#listener?.address;
+  }
+
+  get uri(): string | undefined {
+    return this.uriOf("");
+  }
+
+  get connections(): number {
+    return this.#sessions.size;
+  }
+
+  uriOf(exportName: string): string | undefined {
+    const { address } = this;
+    return address === undefined ? undefined : formatUri({ ...address, exportName });
+  }
+
+  async listen(options: ServeOptions): Promise<void> {
+    this.#listener = await listen(options, (socket, peer) => void this.#serve(socket, peer, true));
+  }
+
+  serveStdio(): void {
+    void this.#serve(stdio(), { transport: "stdio" }, false).then(() => this.close().catch(() => undefined));
+  }
+
+  closeOn(signal: AbortSignal | undefined): void {
+    if (signal === undefined) return;
+    const close = (): void => void this.close().catch(() => undefined);
+    if (signal.aborted) return close();
+    signal.addEventListener("abort", close, { once: true });
+    const forget = (): void => signal.removeEventListener("abort", close);
+    this.closed.then(forget, forget);
+  }
+
+  accept(stream: Duplex, peer: Peer = { transport: "stream" }): Promise<void> {
+    return this.#serve(stream, peer, false);
+  }
+
+  async #serve(stream: Duplex, peer: Peer, accepted: boolean): Promise<void> {
+    if (this.#closing !== undefined || this.#sessions.size >= this.#context.limits.connections) {
+      stream.on("error", () => undefined);
+      stream.destroy();
+      return;
+    }
+    this.#accepted += 1;
+    const session = new Session(this.#context, stream, peer, this.#accepted);
+    this.#sessions.add(session);
+    try {
+      await session.start(accepted);
+      await session.over;
+    } finally {
+      this.#sessions.delete(session);
+    }
+  }
+
+  async add(name: string, source: Plugin | Export): Promise<void> {
+    const replaced = await this.#map("add").add(name, source);
+    if (replaced !== undefined) await this.#retire(replaced, name, {});
+  }
+
+  async remove(name: string, options: CloseOptions = {}): Promise<void> {
+    await this.#retire(this.#map("remove").remove(name), name, options);
+  }
+
+  async exports(): ReturnType<Server["exports"]> {
+    const visible = await this.#exports.preconnect({ transport: "process" });
+    return visible.list({
+      peer: { transport: "process" },
+      readonly: this.#context.readonly,
+      tls: false,
+      signal: new AbortController().signal,
+    });
+  }
+
+  close(options: CloseOptions = {}): Promise<void> {
+    if (this.#closing === undefined) {
+      this.#closing = this.#close(options.deadline ?? DEADLINE);
+      this.#settle(this.#closing);
+    }
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(deadline: number): Promise<void> {
+    const listener = this.#listener?.close();
+    const stopped = await Promise.allSettled([stopAll([...this.#sessions], deadline), listener]);
+    const closed = await Promise.allSettled([this.#exports.close()]);
+    for (const result of [...stopped, ...closed]) if (result.status === "rejected") throw result.reason;
+  }
+
+  /** Ends the clients of an export that is not in the map any more, then lets go of its plugin. */
+  async #retire({ plugin }: Export, name: string, { deadline = DEADLINE }: CloseOptions): Promise<void> {
+    const users = [...this.#sessions].filter((session) => session.uses(plugin, name));
+    try {
+      await stopAll(users, deadline);
+    } finally {
+      await release(plugin);
+    }
+  }
+
+  #map(operation: string): ExportMap {
+    if (this.#exports instanceof ExportMap) return this.#exports;
+    throw new TypeError(`cannot ${operation} an export: this server serves one plugin under every name; serve({ name: plugin }) has a map`);
+  }
+}
+
+/** Stops sessions and waits until they are over; the first error is thrown. */
+async function stopAll(sessions: readonly Session[], deadline: number): Promise<void> {
+  if (sessions.length === 0) return;
+  const controller = new AbortController();
+  const timeout = sleep(deadline, undefined, { signal: controller.signal }).catch(() => undefined);
+  for (const session of sessions) session.stop(timeout);
+  const results = await Promise.allSettled(sessions.map((session) => session.over));
+  controller.abort();
+  for (const result of results) if (result.status === "rejected") throw result.reason;
+}
