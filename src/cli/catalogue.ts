@@ -1,0 +1,166 @@
+// The table behind plugin and filter names: what each is called, which keys it takes, and how it is made of them.
+
+import type { Awaitable, Concurrency, Filter, Plugin } from "../index.ts";
+import { didYouMean } from "./suggest.ts";
+import { UsageError } from "./usage-error.ts";
+
+/** A key of a plugin or filter, as `key=value` on the command line. */
+export type Key = KeyText & (PlainKey | ChoiceKey);
+
+interface KeyText {
+  /** One line for the help. */
+  readonly help: string;
+  /** It must be given. */
+  readonly required?: boolean;
+  /** An argument without `key=` is this key's value. At most one per plugin; filters have none. */
+  readonly magic?: boolean;
+  /** It may be given several times and is an array then; otherwise the last one counts. */
+  readonly repeatable?: boolean;
+  /** What holds without it, for the help; the plugin or filter itself sees to that. */
+  readonly default?: string;
+}
+
+interface PlainKey {
+  readonly type: keyof KeyValues;
+}
+
+interface ChoiceKey {
+  readonly type: "choice";
+  readonly values: readonly string[];
+}
+
+/** What the types of keys become. */
+export interface KeyValues {
+  /** Bytes, with a suffix where wanted: `1G`. */
+  readonly size: bigint;
+  /** `true`, `yes`, `on`, `1`; `false`, `no`, `off`, `0`. */
+  readonly boolean: boolean;
+  /** A whole number, also `0x1f` or `017`. */
+  readonly integer: number;
+  /** A number, also with a decimal point. */
+  readonly number: number;
+  /** Any text. */
+  readonly string: string;
+  /** A file's path, made absolute. */
+  readonly path: string;
+  /** A password: itself, `-` to be asked, `+FILE` to read a file's first line, `-FD` to read a file descriptor's. */
+  readonly secret: string;
+}
+
+/** The keys of a plugin or filter by their names. */
+export type Keys = Readonly<Record<string, Key>>;
+
+type ValueOf<K extends Key> = K extends { type: "choice"; values: readonly (infer Value)[] }
+  ? Value
+  : K extends { type: keyof KeyValues }
+    ? KeyValues[K["type"]]
+    : never;
+type OptionOf<K extends Key> = K extends { repeatable: true } ? readonly ValueOf<K>[] : ValueOf<K>;
+
+/** What `create` gets of the keys: required ones are there, the others where they were given. */
+export type OptionsOf<K extends Keys> = {
+  readonly [Name in keyof K as K[Name] extends { required: true } ? Name : never]: OptionOf<K[Name]>;
+} & {
+  readonly [Name in keyof K as K[Name] extends { required: true } ? never : Name]?: OptionOf<K[Name]>;
+};
+
+/** A `key=value` as it was given. */
+export interface Parameter {
+  readonly key: string;
+  readonly value: string;
+}
+
+/** What `create` gets beside the options. */
+export interface CreateContext {
+  /** Everything given to this plugin or filter, in order and unread: for those to whom the order matters, or that take any key. */
+  readonly parameters: readonly Parameter[];
+}
+
+/** What plugins and filters of the catalogue have in common. */
+export interface Entry<Made = unknown> {
+  /** What it is called on the command line. */
+  readonly name: string;
+  /** One line about what it is. */
+  readonly summary: string;
+  /** The keys that it takes. */
+  readonly keys: Keys;
+  /** It also takes keys that are not in the table, and finds them in {@link CreateContext.parameters}. */
+  readonly anyKey?: boolean;
+  /** Its version, where it comes from another package. */
+  readonly version?: string;
+  /** Makes it of what was given. What it throws is shown with the entry's name in front. */
+  create(options: Readonly<Record<string, unknown>>, context: CreateContext): Awaitable<Made>;
+}
+
+/** A plugin of the catalogue. Made by {@link pluginEntry}. */
+export interface PluginEntry extends Entry<Plugin> {
+  /** What the plugin will say of itself, for `--dump-plugin`. */
+  readonly concurrency?: Concurrency;
+}
+
+/** A filter of the catalogue. Made by {@link filterEntry}. */
+export interface FilterEntry extends Entry<Filter> {}
+
+/** The same entry with `create` typed by its keys. */
+type Typed<E extends Entry, K extends Keys> = Omit<E, "keys" | "create"> & {
+  readonly keys: K;
+  create(options: OptionsOf<K>, context: CreateContext): ReturnType<E["create"]>;
+};
+
+/**
+ * Enters a plugin in the catalogue.
+ *
+ * @example
+ * ```ts
+ * pluginEntry({
+ *   name: "memory",
+ *   summary: "A disk in memory",
+ *   keys: { size: { type: "size", magic: true, required: true, help: "Size of the disk" } },
+ *   create: ({ size }) => memory(size),
+ * });
+ * ```
+ */
+export function pluginEntry<const K extends Keys>(entry: Typed<PluginEntry, K>): PluginEntry {
+  return entry as unknown as PluginEntry;
+}
+
+/** Enters a filter in the catalogue, as {@link pluginEntry} does a plugin. */
+export function filterEntry<const K extends Keys>(entry: Typed<FilterEntry, K>): FilterEntry {
+  return entry as unknown as FilterEntry;
+}
+
+/** The plugins and filters that the command knows. */
+export interface Catalogue {
+  readonly plugins: readonly PluginEntry[];
+  readonly filters: readonly FilterEntry[];
+  /** Looks for a plugin that is not in the list. */
+  readonly findPlugin?: (name: string) => Promise<PluginEntry | undefined>;
+  /** Looks for a filter that is not in the list. */
+  readonly findFilter?: (name: string) => Promise<FilterEntry | undefined>;
+}
+
+/**
+ * Looks up a plugin.
+ *
+ * @throws UsageError when there is none of that name
+ */
+export async function lookUpPlugin(catalogue: Catalogue, name: string): Promise<PluginEntry> {
+  const entry = catalogue.plugins.find((candidate) => candidate.name === name) ?? (await catalogue.findPlugin?.(name));
+  return entry ?? refuse("plugin", name, catalogue.plugins);
+}
+
+/**
+ * Looks up a filter.
+ *
+ * @throws UsageError when there is none of that name
+ */
+export async function lookUpFilter(catalogue: Catalogue, name: string): Promise<FilterEntry> {
+  const entry = catalogue.filters.find((candidate) => candidate.name === name) ?? (await catalogue.findFilter?.(name));
+  return entry ?? refuse("filter", name, catalogue.filters);
+}
+
+function refuse(kind: string, name: string, entries: readonly { readonly name: string }[]): never {
+  const names = entries.map((entry) => entry.name);
+  const known = names.length === 0 ? `there are no ${kind}s yet` : `the ${kind}s are ${names.toSorted().join(", ")}`;
+  throw new UsageError(`there is no ${kind} '${name}'${didYouMean(name, names)} (${known})`);
+}
