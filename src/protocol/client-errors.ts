@@ -8,12 +8,12 @@ export function violation(what: string): DiskError {
   return new DiskError("EPROTO", `the server broke the NBD protocol: ${what}`);
 }
 
-/** A server's text, safe to print: one line without control characters, cut at the protocol's longest string. */
+/** A server's text, safe to print: one line without control characters, no longer than the protocol's longest string. */
 export function serverText(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, MAX_STRING))
-    .toString("utf8")
-    .replace(/[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]+/gu, " ")
-    .trim();
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, MAX_STRING)).toString("utf8");
+  const clean = text.replace(/[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]+/gu, " ").trim();
+  // What is no UTF-8 has become longer.
+  return Buffer.byteLength(clean) <= MAX_STRING ? clean : clean.slice(0, MAX_STRING / 4);
 }
 
 const refusals: Readonly<Record<number, readonly [code: string, why: string]>> = {
