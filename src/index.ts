@@ -1,5 +1,5 @@
 // The public surface.
 
 export * from "./contract/index.ts";
-export { type Allocator, memory, type MemoryOptions } from "./plugins/memory.ts";
+export { type Allocator, memory, type MemoryOptions, type MemoryStore } from "./plugins/memory.ts";
 export * from "./server/index.ts";
