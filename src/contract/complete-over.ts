@@ -64,7 +64,9 @@ function keepUntouched(disk: Writable<Disk>, below: Disk, { traits = {} }: Overr
   const sameCache = below.capabilities.cache === disk.capabilities.cache && (below.capabilities.cache !== "emulate" || !has("read"));
   if (!has("cache") && sameCache) disk.cache = below.cache;
 
-  const sameWrite = disk.capabilities.write === below.capabilities.write && traits.fua === undefined;
+  // A flush of the filter's own makes FUA possible on a disk that had none.
+  const sameFua = traits.fua === undefined && (below.capabilities.fua !== "none" || disk.capabilities.fua === "none");
+  const sameWrite = disk.capabilities.write === below.capabilities.write && sameFua;
   if (!has("write") && sameWrite) disk.write = below.write;
   if (!has("trim") && sameWrite) disk.trim = below.trim;
   // Where the disk below zeroes by writing or trimming, zeroing changes when the filter changes those.

@@ -43,7 +43,7 @@ export interface FilterOptions {
  * const invert = filter("invert", (disk) => ({
  *   async read(target, offset) {
  *     await disk.read(target, offset);
- *     target.forEach((byte, i) => (target[i] = ~byte));
+ *     for (const [i, byte] of target.entries()) target[i] = ~byte;
  *   },
  *   write: (source, offset, flags) => disk.write(source.map((byte) => ~byte), offset, flags),
  *   zero: undefined, // zeroes are written, through the above
