@@ -11,7 +11,7 @@ const config: ViteUserConfig = defineConfig({
     maxWorkers: 2,
     projects: [
       { extends: true, test: { name: "source", include: ["test/**/*.test.ts"], exclude: ofTheBuild } },
-      { extends: true, test: { name: "package", include: ofTheBuild, globalSetup: "test/fixtures/build.ts", testTimeout: 60_000 } },
+      { extends: true, test: { name: "package", include: ofTheBuild, globalSetup: "test/fixtures/build.ts", testTimeout: 120_000 } },
     ],
   },
 });
