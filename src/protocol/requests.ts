@@ -41,6 +41,9 @@ const HEADER = 0;
 const PAYLOAD = 1;
 const DROP = 2;
 
+/** Payloads from this size on are received straight into their own buffer, headers between them by themselves. */
+const LARGE = 64 * 1024;
+
 /**
  * The state machine. Feed it with {@link RequestReceiver.consume}; it calls the handler for each request and stops between two of
  * them when the handler says {@link RequestReceiver.pause}.
@@ -81,19 +84,27 @@ export class RequestReceiver {
     return this.#state !== HEADER || this.#partialLength > 0;
   }
 
-  /** The rest of the payload that is being received, so that a socket can read straight into it; see {@link RequestReceiver.filled}. */
+  /**
+   * Where the next bytes had best be read to, so that a large payload need not be copied: the rest of its buffer, and while large
+   * ones follow each other, their headers by themselves. See {@link RequestReceiver.filled}.
+   */
   get wanted(): Uint8Array | undefined {
-    return this.#state === PAYLOAD ? this.#target?.subarray(this.#filled) : undefined;
+    if (this.header.payload < LARGE) return undefined;
+    if (this.#state === PAYLOAD) return (this.#target as Uint8Array).subarray(this.#filled);
+    return this.#state === HEADER && !this.#paused ? this.#partial.subarray(this.#partialLength, this.#headerSize) : undefined;
   }
 
-  /** `length` bytes of {@link RequestReceiver.wanted} have arrived there. */
+  /** `length` bytes of {@link RequestReceiver.wanted} have arrived there. Throws {@link FramingError}. */
   filled(length: number): void {
-    this.#filled += length;
-    if (this.#filled === this.header.payload) this.#finishPayload();
+    if (this.#state === PAYLOAD) return this.#gatherPayload(length);
+    if (!this.#gatherHeader(length)) return;
+    if (this.header.payload === 0) this.#handler.request(this.header, undefined, false);
+    else if (this.#takesPayload()) this.#allocate();
   }
 
   /** Takes bytes from `chunk`; returns how many: fewer than given only when paused. Throws {@link FramingError}. */
   consume(chunk: Buffer): number {
+    const { header } = this;
     const end = chunk.length;
     let at = 0;
     while (at < end) {
@@ -103,54 +114,69 @@ export class RequestReceiver {
           this.#parse(chunk, at);
           at += this.#headerSize;
         } else {
-          const length = Math.min(this.#headerSize - this.#partialLength, end - at);
-          chunk.copy(this.#partial, this.#partialLength, at, at + length);
+          const length = chunk.copy(this.#partial, this.#partialLength, at, Math.min(end, at + this.#headerSize - this.#partialLength));
           at += length;
-          this.#partialLength += length;
-          // A wrong magic is known by its first four bytes: a client that is no NBD client need not send a whole header to be found out.
-          if (this.#partialLength >= 4) this.#checkMagic(this.#partial, 0);
-          if (this.#partialLength < this.#headerSize) return at;
-          this.#partialLength = 0;
-          this.#parse(this.#partial, 0);
+          if (!this.#gatherHeader(length)) return at;
         }
-        const { header } = this;
-        if (header.payload === 0) {
+        const { payload } = header;
+        if (payload === 0) {
           this.#handler.request(header, undefined, false);
-          continue;
-        }
-        const plan = this.#handler.accept(header);
-        if (plan === "fatal") throw new FramingError(`a payload of ${header.payload} bytes, more than is read here`);
-        if (plan === "drop") {
-          this.#drop = header.payload;
-          this.#state = DROP;
-        } else if (end - at >= header.payload) {
-          const payload = chunk.subarray(at, at + header.payload);
-          at += header.payload;
-          this.#handler.request(header, payload, true);
+        } else if (!this.#takesPayload()) {
+          // It is dropped as it arrives.
+        } else if (end - at < payload) {
+          this.#allocate();
         } else {
-          this.#target = this.#handler.allocate(header.payload);
-          this.#filled = 0;
-          this.#state = PAYLOAD;
+          this.#handler.request(header, chunk.subarray(at, at + payload), true);
+          at += payload;
         }
       } else if (this.#state === PAYLOAD) {
-        const length = Math.min(this.header.payload - this.#filled, end - at);
+        const length = Math.min(header.payload - this.#filled, end - at);
         (this.#target as Uint8Array).set(chunk.subarray(at, at + length), this.#filled);
         at += length;
-        this.filled(length);
+        this.#gatherPayload(length);
       } else {
         const length = Math.min(this.#drop, end - at);
         at += length;
         this.#drop -= length;
         if (this.#drop === 0) {
           this.#state = HEADER;
-          this.#handler.refused(this.header);
+          this.#handler.refused(header);
         }
       }
     }
     return at;
   }
 
-  #finishPayload(): void {
+  /** So much has come of a header that arrives in pieces; true when that was the last. */
+  #gatherHeader(length: number): boolean {
+    this.#partialLength += length;
+    // A wrong magic is known by its first four bytes: a client that is no NBD client need not send a whole header to be found out.
+    if (this.#partialLength >= 4) this.#checkMagic(this.#partial, 0);
+    if (this.#partialLength < this.#headerSize) return false;
+    this.#partialLength = 0;
+    this.#parse(this.#partial, 0);
+    return true;
+  }
+
+  #takesPayload(): boolean {
+    const { payload } = this.header;
+    const plan = this.#handler.accept(this.header);
+    if (plan === "fatal") throw new FramingError(`a payload of ${payload} bytes, more than is read here`);
+    if (plan === "take") return true;
+    this.#drop = payload;
+    this.#state = DROP;
+    return false;
+  }
+
+  #allocate(): void {
+    this.#target = this.#handler.allocate(this.header.payload);
+    this.#filled = 0;
+    this.#state = PAYLOAD;
+  }
+
+  #gatherPayload(length: number): void {
+    this.#filled += length;
+    if (this.#filled < this.header.payload) return;
     const payload = this.#target as Uint8Array;
     this.#target = undefined;
     this.#state = HEADER;

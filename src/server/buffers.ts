@@ -1,16 +1,16 @@
 // Buffers that are used again: a fresh one for each 256 KiB reply costs a fifth of the throughput.
 
 const SMALLEST = 12;
-const LARGEST = 20;
+const LARGEST = 22;
 
-/** Buffers of 4 KiB to 1 MiB by powers of two. What is taken may hold old bytes; what is given back must not be used any more. */
+/** Buffers of 4 KiB to 4 MiB by powers of two. What is taken may hold old bytes; what is given back must not be used any more. */
 export class BufferPool {
   readonly #free: Buffer[][] = Array.from({ length: LARGEST + 1 }, () => []);
   readonly #capacity: number;
   #held = 0;
 
   /** @param capacity - bytes that are kept for later at most */
-  constructor(capacity: number = 16 * 1024 * 1024) {
+  constructor(capacity: number = 32 * 1024 * 1024) {
     this.#capacity = capacity;
   }
 

@@ -127,7 +127,13 @@ export class Session implements Receiver, NegotiationHost<OpenedExport> {
 
   filled(length: number): void {
     this.#context.busyPoll.touch();
-    this.#requests?.filled(length);
+    if (this.#leaving || this.#tornDown) return;
+    try {
+      this.#requests?.filled(length);
+    } catch (error) {
+      this.#flush();
+      return this.#end(errorText(error));
+    }
     this.#afterFeed();
   }
 

@@ -21,8 +21,6 @@ export interface Receiver {
 
 const FIRST_BUFFER = 16 * 1024;
 const LARGEST_BUFFER = 256 * 1024;
-/** Below this much, reading straight into a payload's own buffer gains nothing. */
-const DIRECT = 32 * 1024;
 
 /** A stream and how its bytes come. */
 export class Transport {
@@ -106,8 +104,7 @@ export class Transport {
   }
 
   #nextBuffer(): Uint8Array {
-    const wanted = this.#receiver.wanted();
-    this.#direct = wanted !== undefined && wanted.length >= DIRECT ? wanted : undefined;
+    this.#direct = this.#receiver.wanted();
     if (this.#direct !== undefined) return this.#direct;
     this.#own ??= Buffer.allocUnsafeSlow(FIRST_BUFFER);
     return this.#own;
