@@ -2,11 +2,11 @@
 // whatever does not fit the requests under way is a violation and ends the connection.
 
 import { Chunk, ChunkFlag, Command, CommandFlag, EXTENDED_REPLY_MAGIC, MAX_STRING, SIMPLE_REPLY_MAGIC, STRUCTURED_REPLY_MAGIC } from "./constants.ts";
-import { serverText, violation } from "./client-errors.ts";
+import { errorAnswer, serverText, violation } from "./client-errors.ts";
 import { Gaps } from "./client-gaps.ts";
 import type { PendingRequest } from "./client-requests.ts";
 import { decodeStatus, descriptorCount, statusPrefixSize } from "./client-status.ts";
-import { codeOf, defaultText } from "./errors.ts";
+import { codeOf } from "./errors.ts";
 import type { ReplyMode } from "./replies.ts";
 
 /** What the receiver needs to know and has to tell. */
@@ -123,7 +123,7 @@ export class ReplyReceiver {
     if (request.relative(buffer.readUInt32BE(at + 16), buffer.readUInt32BE(at + 20)) !== 0) {
       throw violation(`a reply with offset ${buffer.readBigUInt64BE(at + 16)} to the request to ${request.wish()}`);
     }
-    if (buffer.readUInt32BE(at + 24) !== 0) throw this.#misfit(`chunk of ${buffer.readBigUInt64BE(at + 24)} bytes`);
+    if (buffer.readUInt32BE(at + 24) !== 0) throw this.#misfit(`a chunk of ${buffer.readBigUInt64BE(at + 24)} bytes`);
     this.#chunk(buffer.readUInt32BE(at + 28));
   }
 
@@ -134,13 +134,12 @@ export class ReplyReceiver {
 
   #simple(request: PendingRequest, error: number): void {
     const { command } = request;
-    if (request.replied) throw violation(`a simple reply amid the chunks of the reply to ${request.wish()}`);
+    if (request.replied) throw violation(`a simple reply amid the chunks of the reply to the request to ${request.wish()}`);
     if (this.#mode !== "simple" && (command === Command.READ || (command === Command.BLOCK_STATUS && error === 0))) {
       throw violation(`a simple reply to the request to ${request.wish()}, where structured replies were agreed on`);
     }
     if (error !== 0) {
-      const code = codeOf(error);
-      request.error = request.failure(code, `the server answers ${code} (${defaultText(error)})`);
+      request.error = request.failure(codeOf(error), errorAnswer(error, ""));
       this.#finish(request);
     } else if (command === Command.READ) {
       request.complete = true;
@@ -161,22 +160,22 @@ export class ReplyReceiver {
     const { command } = request;
     const extended = this.#mode === "extended";
     if (type === Chunk.OFFSET_DATA && command === Command.READ) {
-      if (length < 9 || length - 8 > (request.target as Uint8Array).length) throw this.#misfit(`data chunk of ${length} bytes`);
+      if (length < 9 || length - 8 > (request.target as Uint8Array).length) throw this.#misfit(`a data chunk of ${length} bytes`);
       this.#wait(PREFIX, 8);
     } else if (type === Chunk.OFFSET_HOLE && command === Command.READ) {
-      if (length !== 12) throw this.#misfit(`hole chunk of ${length} bytes`);
+      if (length !== 12) throw this.#misfit(`a hole chunk of ${length} bytes`);
       this.#wait(PREFIX, 12);
     } else if (type === Chunk.NONE) {
-      if (length !== 0 || !this.#last) throw this.#misfit(`chunk of type NONE with ${length} bytes${this.#last ? "" : " that is not the last"}`);
+      if (length !== 0 || !this.#last) throw this.#misfit(`a chunk of type NONE with ${length} bytes${this.#last ? "" : " that is not the last"}`);
       this.#endChunk();
     } else if (type === (extended ? Chunk.BLOCK_STATUS_EXT : Chunk.BLOCK_STATUS) && command === Command.BLOCK_STATUS) {
       descriptorCount(length, extended);
       this.#wait(PREFIX, statusPrefixSize(extended));
     } else if (type >= 0x8000) {
-      if (length < 6 || length > MAX_ERROR) throw this.#misfit(`error chunk of ${length} bytes`);
+      if (length < 6 || length > MAX_ERROR) throw this.#misfit(`an error chunk of ${length} bytes`);
       this.#take(Buffer.allocUnsafe(length), 0, length);
     } else {
-      throw this.#misfit(`chunk of type ${type}`);
+      throw this.#misfit(`a chunk of type ${type}`);
     }
   }
 
@@ -207,11 +206,11 @@ export class ReplyReceiver {
     const id = buffer.readUInt32BE(at);
     const count = descriptorCount(this.#length, extended);
     if (extended && buffer.readUInt32BE(at + 4) !== count) {
-      throw this.#misfit(`block status that says ${buffer.readUInt32BE(at + 4)} descriptors and has ${count}`);
+      throw this.#misfit(`a block status that says ${buffer.readUInt32BE(at + 4)} descriptors and has ${count}`);
     }
-    if (!this.#owner.hasContext(id)) throw this.#misfit(`block status of context ${id}, which was not negotiated`);
+    if (!this.#owner.hasContext(id)) throw this.#misfit(`a block status of context ${id}, which was not negotiated`);
     request.contextsSeen ??= [];
-    if (request.contextsSeen.includes(id)) throw this.#misfit(`block status of context ${id}, which was there before`);
+    if (request.contextsSeen.includes(id)) throw this.#misfit(`a block status of context ${id}, which was there before`);
     request.contextsSeen.push(id);
     const left = this.#length - statusPrefixSize(extended);
     this.#take(id === request.contextId ? Buffer.allocUnsafe(left) : undefined, 0, left);
@@ -220,13 +219,13 @@ export class ReplyReceiver {
   #fillGap(request: PendingRequest, start: number, count: number): void {
     const length = (request.target as Uint8Array).length;
     if (count < 1 || start < 0 || start + count > length) {
-      throw this.#misfit(`chunk of ${count} bytes at ${BigInt(start) + request.offset}, outside what was asked for`);
+      throw this.#misfit(`a chunk of ${count} bytes at ${BigInt(start) + request.offset}, outside what was asked for`);
     }
     if (!request.complete) {
       request.gaps ??= new Gaps(length);
       if (request.gaps.fill(start, count)) return;
     }
-    throw this.#misfit(`chunk of ${count} bytes at ${BigInt(start) + request.offset}, some of which were there before`);
+    throw this.#misfit(`a chunk of ${count} bytes at ${BigInt(start) + request.offset}, some of which were there before`);
   }
 
   #take(payload: Uint8Array | undefined, at: number, length: number): void {
@@ -254,18 +253,17 @@ export class ReplyReceiver {
     const number = payload.readUInt32BE(0);
     const textLength = payload.readUInt16BE(4);
     const withOffset = this.#type === Chunk.ERROR_OFFSET;
-    if (number === 0) throw this.#misfit("error chunk without an error");
-    if (textLength > payload.length - (withOffset ? 14 : 6)) throw this.#misfit(`error chunk of ${payload.length} bytes with a text of ${textLength}`);
+    if (number === 0) throw this.#misfit("an error chunk without an error");
+    if (textLength > payload.length - (withOffset ? 14 : 6)) throw this.#misfit(`an error chunk of ${payload.length} bytes with a text of ${textLength}`);
     const code = codeOf(number);
-    const text = serverText(payload.subarray(6, 6 + textLength));
-    const why = text === "" ? `the server answers ${code} (${defaultText(number)})` : `the server answers ${code}: ${text}`;
+    const why = errorAnswer(number, serverText(payload.subarray(6, 6 + textLength)));
     if (!withOffset) {
       request.error ??= request.failure(code, why);
       return;
     }
     const offset = payload.readBigUInt64BE(6 + textLength);
     if (offset < request.offset || offset >= request.offset + BigInt(request.length)) {
-      throw this.#misfit(`error at offset ${offset}, outside what was asked for`);
+      throw this.#misfit(`an error at offset ${offset}, outside what was asked for`);
     }
     request.error ??= request.failure(code, `${why} (at offset ${offset})`, { offset });
   }
@@ -282,10 +280,10 @@ export class ReplyReceiver {
       const { command } = request;
       if (command === Command.READ && !request.complete && request.gaps?.missing !== 0) {
         const missing = request.gaps?.missing ?? request.length;
-        throw violation(`the reply to ${request.wish()} ends and ${missing} of the bytes have not come`);
+        throw violation(`the reply to the request to ${request.wish()} ends and ${missing} of the bytes have not come`);
       }
       if (command === Command.BLOCK_STATUS && request.extents === undefined) {
-        throw violation(`the reply to ${request.wish()} ends without a word of the context`);
+        throw violation(`the reply to the request to ${request.wish()} ends without a word of the context`);
       }
     }
     this.#owner.settle(request);
@@ -297,6 +295,6 @@ export class ReplyReceiver {
   }
 
   #misfit(what: string): Error {
-    return violation(`a ${what} in the reply to ${(this.#request as PendingRequest).wish()}`);
+    return violation(`${what} in the reply to the request to ${(this.#request as PendingRequest).wish()}`);
   }
 }

@@ -81,6 +81,7 @@ describe("formatUri", () => {
         const parts: UriParts = { transport: "unix", path: `/${path}`, exportName };
         expect(parseUri(formatUri(parts))).toEqual(parts);
       }),
+      { numRuns: 30 },
     );
     for (const host of ["localhost", "127.0.0.1", "::1", "fe80::1%eth0", "bücher.example"]) {
       const parts: UriParts = { transport: "tcp", host, port: 65535, exportName: "/a//b" };
