@@ -14,7 +14,7 @@ for (const stream of [process.stdout, process.stderr]) {
   });
 }
 
-main(process.argv.slice(2), process, { plugins, filters }).then((code) => {
+void main(process.argv.slice(2), process, { plugins, filters }).then((code) => {
   process.exitCode = code;
   if (process.stdout.writableLength === 0) process.exit();
   process.stdout.once("drain", () => process.exit());

@@ -1,6 +1,6 @@
 // The file that tells others our process id.
 
-import { readFileSync, unlinkSync, writeFileSync } from "node:fs";
+import { readFileSync, truncateSync, unlinkSync, writeFileSync } from "node:fs";
 import { errorText } from "../index.ts";
 import { complain, type Host } from "./host.ts";
 
@@ -18,9 +18,18 @@ export function writePidfile(path: string, host: Host): void {
   }
   host.on("exit", () => {
     try {
-      if (readFileSync(path, "utf8") === content) unlinkSync(path);
+      if (readFileSync(path, "utf8") === content) remove(path);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "ENOENT") complain(host, `cannot remove the pidfile: ${errorText(error)}`);
     }
   });
+}
+
+/** Removes the file; where its directory belongs to others, as after `--user`, it is left empty, so that it names nobody. */
+function remove(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch {
+    truncateSync(path);
+  }
 }

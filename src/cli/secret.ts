@@ -3,6 +3,7 @@
 import { closeSync, openSync, readSync } from "node:fs";
 import { createInterface } from "node:readline/promises";
 import { Writable } from "node:stream";
+import { isatty } from "node:tty";
 import { errorText } from "../index.ts";
 import type { Host } from "./host.ts";
 import { UsageError } from "./usage-error.ts";
@@ -15,7 +16,7 @@ import { UsageError } from "./usage-error.ts";
  * @throws UsageError when it cannot be read
  */
 export async function readSecret(text: string, name: string, host: Host): Promise<string> {
-  if (text === "-") return host.stdin.isTTY ? ask(name, host) : firstLine(0, name);
+  if (text === "-") return isatty(0) ? ask(name, host) : firstLine(0, name);
   if (text.startsWith("+")) return readFile(text.slice(1), name);
   if (!/^-\d+$/.test(text)) return text;
   const fd = Number(text.slice(1));
@@ -41,20 +42,35 @@ function readFile(path: string, name: string): string {
 /** Reads byte by byte, so that what follows the line is left to others. */
 function firstLine(fd: number, name: string): string {
   const bytes: number[] = [];
-  const byte = new Uint8Array(1);
   try {
-    while (readSync(fd, byte) > 0 && byte[0] !== 0x0a) bytes.push(byte[0] as number);
+    for (let byte = nextByte(fd); byte !== undefined && byte !== 0x0a; byte = nextByte(fd)) bytes.push(byte);
   } catch (error) {
     throw new UsageError(`${name}: cannot read file descriptor ${fd}: ${errorText(error)}`);
   }
   return Buffer.from(bytes).toString("utf8");
 }
 
+const AGAIN_MS = 10;
+
+/** The next byte; `undefined` at the end. Waits for it, also where the descriptor was left non-blocking by whoever had it before. */
+function nextByte(fd: number): number | undefined {
+  const byte = new Uint8Array(1);
+  for (;;) {
+    try {
+      return readSync(fd, byte) === 0 ? undefined : byte[0];
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EAGAIN") throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, AGAIN_MS);
+    }
+  }
+}
+
 /** Asks without showing what is typed. */
 async function ask(name: string, host: Host): Promise<string> {
-  host.stderr.write(`${name}: `);
   const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
   const terminal = createInterface({ input: host.stdin, output: silent, terminal: true });
+  // Only now does the terminal show nothing any more.
+  host.stderr.write(`${name}: `);
   try {
     return await terminal.question("");
   } finally {

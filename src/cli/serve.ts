@@ -102,6 +102,7 @@ function startCommand(
     if (credentials !== undefined) become(credentials, [...(pidfile === undefined ? [] : [pidfile]), ...privateSocket(server, args)]);
   } catch (error) {
     captive?.stop();
+    captive?.ended.catch(() => undefined);
     throw error;
   }
   return captive?.ended;

@@ -90,7 +90,7 @@ async function make<Made>(entry: Entry<Made>, parameters: readonly Parameter[], 
 async function readOptions(entry: Entry, parameters: readonly Parameter[], host: Host): Promise<Record<string, unknown>> {
   const options: Record<string, unknown> = {};
   for (const { key, value } of parameters) {
-    const spec = entry.keys[key];
+    const spec = Object.hasOwn(entry.keys, key) ? entry.keys[key] : undefined;
     if (spec === undefined) continue;
     const read = await readValue(spec, value, `${entry.name}: ${key}`, host);
     options[key] = spec.repeatable ? [...((options[key] as unknown[] | undefined) ?? []), read] : read;
