@@ -29,9 +29,10 @@ export class Output {
     this.#pool = pool;
   }
 
-  /** Bytes that the stream, or this, has not got rid of. */
+  /** Bytes that this has not got rid of, nor the stream, unless it is about to: then no 'drain' will tell. */
   get pending(): number {
-    return this.#stream.writableLength + this.#queued + this.#end - this.#start;
+    const { writableNeedDrain, writableLength } = this.#stream;
+    return (writableNeedDrain ? writableLength : 0) + this.#queued + this.#end - this.#start;
   }
 
   /** Room for `length` bytes, at most 64 KiB, in {@link Output.buffer}; answers where it starts. All of it must be filled, or {@link Output.unreserve} called. */

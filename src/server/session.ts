@@ -1,5 +1,6 @@
 // One client from its first byte to its last: handshake, transmission, and an end at which everything is closed.
 
+import { setMaxListeners } from "node:events";
 import type { Duplex } from "node:stream";
 import { DiskError, errorText } from "../contract/error.ts";
 import type { ClientInfo, ExportInfo, Peer, Plugin } from "../contract/plugin.ts";
@@ -66,6 +67,8 @@ export class Session implements Receiver, NegotiationHost<OpenedExport> {
     this.#stream = stream;
     this.#peer = peer;
     this.#number = number;
+    // As many requests as are under way may listen to it.
+    setMaxListeners(0, this.#controller.signal);
     this.over = new Promise((resolve, reject) => {
       this.#settle = (error) => (error === undefined ? resolve() : reject(error as Error));
     });
@@ -111,7 +114,7 @@ export class Session implements Receiver, NegotiationHost<OpenedExport> {
     this.#closing = true;
     this.#transmission?.stop();
     this.#settleDown();
-    deadline.then(() => this.#cutShort());
+    void deadline.then(() => this.#cutShort());
   }
 
   // What the transport tells.
@@ -213,6 +216,7 @@ export class Session implements Receiver, NegotiationHost<OpenedExport> {
       connection: this.#number,
       keepChunk: () => this.#transport?.keep(),
       progressed: () => this.#progressed(),
+      stopReading: () => this.#requests?.pause(),
       disconnect: () => this.#leave(),
     });
     this.#requests = new RequestReceiver(this.#transmission, mode === "extended");
@@ -260,6 +264,8 @@ export class Session implements Receiver, NegotiationHost<OpenedExport> {
     const full = this.#transmission?.full === true;
     if (full) this.#requests?.pause();
     if (full || this.#rest !== undefined || this.#negotiation?.busy === true) this.#pause();
+    // What filled it up has been sent by now: the rest gets its turn after what else there is to do.
+    if (this.#paused && !full) setImmediate(() => this.#continue());
   }
 
   #pause(): void {

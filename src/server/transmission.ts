@@ -33,6 +33,8 @@ export interface TransmissionOptions {
   keepChunk(): void;
   /** A request that was answered later is over: replies are to be sent, and there may be room for more requests. */
   progressed(): void;
+  /** No further request is to be taken for now. */
+  stopReading(): void;
   /** The client wishes to leave. */
   disconnect(): void;
 }
@@ -145,10 +147,13 @@ export class Transmission implements RequestHandler {
   }
 
   request(header: RequestHeader, payload: Uint8Array | undefined, borrowed: boolean): void {
-    if (requestStart.hasSubscribers || requestEnd.hasSubscribers) {
-      this.#observed(header, payload, borrowed);
-      return;
-    }
+    if (requestStart.hasSubscribers || requestEnd.hasSubscribers) this.#observed(header, payload, borrowed);
+    else this.#unobserved(header, payload, borrowed);
+    // One packet may hold thousands of requests: the bounds are kept between any two of them.
+    if (this.full) this.#options.stopReading();
+  }
+
+  #unobserved(header: RequestHeader, payload: Uint8Array | undefined, borrowed: boolean): void {
     const allocated = this.#takeAllocated();
     let answer: Awaitable<Finish>;
     try {
