@@ -58,7 +58,7 @@ export function checkShape(connection: Connection, name: string): void {
   }
 }
 
-const methods = ["read", "views", "write", "flush", "trim", "zero", "extents", "cache", "close"] as const;
+const methods = ["read", "views", "room", "write", "flush", "trim", "zero", "extents", "cache", "close"] as const;
 
 function wrongBlockSize(blockSize: BlockSize | undefined): string | undefined {
   if (blockSize === undefined) return undefined;

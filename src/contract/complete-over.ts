@@ -42,6 +42,7 @@ function connectionOver(below: Disk, overrides: Overrides, through: Overrides, h
     traits: { ...inheritedTraits(below, has), ...overrides.traits },
     read: pick("read", true),
     views: pick("views", can.views && !has("read")),
+    room: pick("room", below.room !== undefined && !has("write")),
     write: pick("write", can.write),
     flush: pick("flush", can.flush),
     trim: pick("trim", can.trim),
@@ -68,6 +69,7 @@ function keepUntouched(disk: Writable<Disk>, below: Disk, { traits = {} }: Overr
   const sameFua = traits.fua === undefined && (below.capabilities.fua !== "none" || disk.capabilities.fua === "none");
   const sameWrite = disk.capabilities.write === below.capabilities.write && sameFua;
   if (!has("write") && sameWrite) disk.write = below.write;
+  if (!has("write") && !has("room") && sameWrite && below.room !== undefined) disk.room = below.room;
   if (!has("trim") && sameWrite) disk.trim = below.trim;
   // Where the disk below zeroes by writing or trimming, zeroing changes when the filter changes those.
   const sameZero = below.capabilities.zero || !(has("write") || has("trim"));

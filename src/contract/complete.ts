@@ -133,6 +133,15 @@ export function complete(connection: Connection, options: CompleteOptions = {}):
       },
     }),
 
+    ...(capabilities.write &&
+      raw.room !== undefined && {
+        room(offset: bigint, length: number): Uint8Array | undefined {
+          checkWrite("write", false);
+          check("ENOSPC", "write", offset, length);
+          return raw.room?.(offset, length);
+        },
+      }),
+
     close,
     [Symbol.asyncDispose]: close,
   };

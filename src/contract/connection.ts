@@ -42,6 +42,12 @@ export interface Connection {
    * Only an acceleration: it must agree with {@link Connection.read | read}. Lent bytes are only read, until the reply is sent.
    */
   views?(offset: bigint, length: number): readonly Uint8Array[] | undefined;
+  /**
+   * Lends the place in the disk's own memory where a write's bytes are to go, in one piece, or answers `undefined` where it cannot: a
+   * server receives them straight into it and then calls {@link Connection.write | write} with it as the source, which need not copy. Only
+   * an acceleration. Until that write is answered the range holds whatever has arrived of it, also when the client vanishes midway.
+   */
+  room?(offset: bigint, length: number): Uint8Array | undefined;
   /** Writes `source` at `offset`. The buffer is yours until the answer, and must not be changed. */
   write?(source: Uint8Array, offset: bigint, flags: WriteFlags): Awaitable<void>;
   /** Returns once every write that was answered before is on stable storage. */

@@ -39,6 +39,8 @@ export interface Disk extends AsyncDisposable {
   read(target: Uint8Array, offset: bigint): Awaitable<void>;
   /** See {@link Connection.views}; absent where the disk never lends. */
   views?(offset: bigint, length: number): readonly Uint8Array[] | undefined;
+  /** See {@link Connection.room}; absent where the disk never lends room. */
+  room?(offset: bigint, length: number): Uint8Array | undefined;
   /** Writes `source` at `offset`. Throws EPERM on a read-only disk, ENOSPC past the end. */
   write(source: Uint8Array, offset: bigint, flags?: WriteFlags): Awaitable<void>;
   /** Returns once every write that was answered before is on stable storage; at once on a disk that has nothing to flush. */

@@ -74,7 +74,7 @@ function closing(disk: Disk, ...after: readonly (() => void | Promise<void>)[]):
     closed ??= everyStep(disk.close, ...after);
     return closed;
   };
-  const { size, blockSize, description, capabilities, contexts, read, views, write, flush, trim, zero, extents, cache } = disk;
+  const { size, blockSize, description, capabilities, contexts, read, views, room, write, flush, trim, zero, extents, cache } = disk;
   return {
     [diskBrand]: true,
     size,
@@ -84,6 +84,7 @@ function closing(disk: Disk, ...after: readonly (() => void | Promise<void>)[]):
     contexts,
     read,
     ...(views && { views }),
+    ...(room && { room }),
     write,
     flush,
     trim,

@@ -77,6 +77,7 @@ function connectionTo(store: MemoryStore, size: bigint): Connection {
     zero: (offset, length, flags) => store.zero(offset, length, flags),
     trim: (offset, length, { fua }) => store.zero(offset, length, zeroFlags(fua, false, false)),
     ...(store.views && { views: (offset, length) => store.views?.(offset, length) }),
+    ...(store.room && { room: (offset, length) => store.room?.(offset, length) }),
     ...(store.extents && { extents: (offset, length) => store.extents?.(offset, length) ?? [] }),
     // Memory is as stable as this disk gets, and as near. Both are offered because clients take their absence for a lack of care.
     flush() {},

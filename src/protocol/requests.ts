@@ -25,8 +25,8 @@ export interface RequestHandler {
   request(header: RequestHeader, payload: Uint8Array | undefined, borrowed: boolean): void;
   /** A request whose payload was thrown away is over. */
   refused(header: RequestHeader): void;
-  /** A buffer for a payload that does not lie whole in what has been received. */
-  allocate(length: number): Uint8Array;
+  /** A buffer, of just its size, for a payload that does not lie whole in what has been received. */
+  allocate(header: RequestHeader): Uint8Array;
 }
 
 /** What to do with a payload: hand it on, read and drop it, or give up on the client. */
@@ -169,7 +169,7 @@ export class RequestReceiver {
   }
 
   #allocate(): void {
-    this.#target = this.#handler.allocate(this.header.payload);
+    this.#target = this.#handler.allocate(this.header);
     this.#filled = 0;
     this.#state = PAYLOAD;
   }

@@ -24,7 +24,6 @@ export async function openExport(choice: Choice, client: ClientInfo, maxPayload:
   const readonly = choice.readonly ?? client.readonly;
   const disk = await openLayer(choice.plugin, { ...client, readonly, exportName: choice.exportName });
   const isReadonly = readonly || !disk.capabilities.write;
-  const { minimum, preferred, maximum } = disk.blockSize ?? { minimum: 1, preferred: 4096, maximum: maxPayload };
   return {
     choice,
     disk,
@@ -32,10 +31,16 @@ export async function openExport(choice: Choice, client: ClientInfo, maxPayload:
     size: disk.size,
     canonicalName: choice.exportName,
     description: choice.description ?? disk.description,
-    blockSize: [minimum, preferred, Math.max(preferred, Math.min(maximum, maxPayload - (maxPayload % minimum)))],
+    blockSize: blockSizeOf(disk, maxPayload),
     contexts: disk.contexts.map(({ name }) => name),
     flags: (mode, contexts) => transmissionFlags(disk, isReadonly, mode, contexts),
   };
+}
+
+/** What the disk says, and less where the server takes less. */
+function blockSizeOf({ blockSize }: Disk, maxPayload: number): NegotiableExport["blockSize"] {
+  const { minimum, preferred, maximum } = blockSize ?? { minimum: 1, preferred: 4096, maximum: maxPayload };
+  return [minimum, Math.min(preferred, 2 ** Math.floor(Math.log2(maxPayload))), Math.min(maximum, maxPayload - (maxPayload % minimum))];
 }
 
 function transmissionFlags({ capabilities }: Disk, readonly: boolean, mode: ReplyMode, contexts: number): number {

@@ -3,7 +3,7 @@
 import type { Duplex } from "node:stream";
 import type { BufferPool } from "./buffers.ts";
 
-const GATHER = 64 * 1024;
+const GATHER = 256 * 1024;
 
 /** Gathers replies and writes them to a stream on {@link Output.flush}. */
 export class Output {
@@ -35,7 +35,7 @@ export class Output {
     return (writableNeedDrain ? writableLength : 0) + this.#queued + this.#end - this.#start;
   }
 
-  /** Room for `length` bytes, at most 64 KiB, in {@link Output.buffer}; answers where it starts. All of it must be filled, or {@link Output.unreserve} called. */
+  /** Room for `length` bytes, at most 256 KiB, in {@link Output.buffer}; answers where it starts. All of it must be filled, or {@link Output.unreserve} called. */
   reserve(length: number): number {
     if (this.#buffer === undefined || this.#end + length > this.#buffer.length) {
       this.#retire();

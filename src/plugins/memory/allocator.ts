@@ -59,6 +59,8 @@ export interface MemoryStore {
    * come to show another part of the disk, so memory that was lent is not to be used for other content. See {@link Connection.views}.
    */
   views?(offset: bigint, length: number): readonly Uint8Array[] | undefined;
+  /** Lends the place where the bytes of the range are kept, for a `write` that will be called with it as its source. See {@link Connection.room}. */
+  room?(offset: bigint, length: number): Uint8Array | undefined;
   /** Lists holes and zeroes. Without it all is reported as data. See {@link Connection.extents}. */
   extents?(offset: bigint, length: bigint): Awaitable<Iterable<Extent> | AsyncIterable<Extent>>;
 }

@@ -4,6 +4,7 @@ import { constants } from "node:buffer";
 import type { BlockSize } from "../../contract/connection.ts";
 import { DiskError, errorText } from "../../contract/error.ts";
 import type { MemoryStore } from "./allocator.ts";
+import { put } from "./put.ts";
 
 /** One buffer as long as the disk. */
 export class FlatStore implements MemoryStore {
@@ -26,7 +27,12 @@ export class FlatStore implements MemoryStore {
   }
 
   write(source: Uint8Array, offset: bigint): void {
-    this.#bytes.set(source, Number(offset));
+    put(source, this.#bytes, Number(offset));
+  }
+
+  room(offset: bigint, length: number): Uint8Array {
+    const start = Number(offset);
+    return this.#bytes.subarray(start, start + length);
   }
 
   zero(offset: bigint, length: bigint): void {

@@ -6,6 +6,7 @@ import { DiskError, errorText } from "../../contract/error.ts";
 import type { ZeroFlags } from "../../contract/flags.ts";
 import type { MemoryStore } from "./allocator.ts";
 import { PageTable } from "./page-table.ts";
+import { put } from "./put.ts";
 import { PAGE, Slabs } from "./slabs.ts";
 
 /** In the table: a page that was never written, or was given up. */
@@ -77,20 +78,35 @@ export class SparseStore implements MemoryStore {
     return pieces;
   }
 
+  /** Only pages that are there already are lent, and only those that lie together. Should one be moved or freed meanwhile, `write` copies. */
+  room(offset: bigint, length: number): Uint8Array | undefined {
+    const page = pageOf(offset);
+    const id = this.#table.get(page);
+    if (id < DATA) return undefined;
+    const start = startIn(page, offset);
+    if (this.#together(page, id, start, length) < length) return undefined;
+    const from = this.#slabs.start(id) + start;
+    return this.#slabs.bytes(id).subarray(from, from + length);
+  }
+
   write(source: Uint8Array, offset: bigint): void {
     const { length } = source;
     let page = pageOf(offset);
     let start = startIn(page, offset);
     const id = this.#writable(page);
     if (start + length <= PAGE) {
-      this.#slabs.bytes(id).set(source, this.#slabs.start(id) + start);
+      put(source, this.#slabs.bytes(id), this.#slabs.start(id) + start);
       return;
     }
     for (let at = PAGE - start, next = page; at < length; at += PAGE) this.#writable(++next);
     for (let done = 0; done < length; start = 0) {
       const id = this.#table.get(page);
       const bytes = this.#together(page, id, start, length - done);
-      this.#slabs.bytes(id).set(source.subarray(done, done + bytes), this.#slabs.start(id) + start);
+      put(
+        done === 0 && bytes === length ? source : source.subarray(done, done + bytes),
+        this.#slabs.bytes(id),
+        this.#slabs.start(id) + start,
+      );
       done += bytes;
       page += Math.ceil((start + bytes) / PAGE);
     }
