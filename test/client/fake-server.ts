@@ -43,7 +43,8 @@ export class FakeClient {
   readonly stream: Duplex;
   #arrived: Buffer = Buffer.alloc(0);
   #ended = false;
-  #wake: () => void = () => undefined;
+  readonly #waiting: (() => void)[] = [];
+  /** Whether requests and replies have extended headers. */
   extended = false;
 
   constructor(stream: Duplex) {
@@ -68,9 +69,7 @@ export class FakeClient {
   async read(length: number): Promise<Buffer> {
     while (this.#arrived.length < length) {
       if (this.#ended) throw new Error(`the client is gone: ${length} bytes wanted, ${this.#arrived.length} there`);
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
+      await this.#change();
     }
     const bytes = this.#arrived.subarray(0, length);
     this.#arrived = this.#arrived.subarray(length);
@@ -79,12 +78,16 @@ export class FakeClient {
 
   /** Waits until the client is gone; gives what it had said unread. */
   async gone(): Promise<Buffer> {
-    while (!this.#ended) {
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
-    }
+    while (!this.#ended) await this.#change();
     return this.#arrived;
+  }
+
+  #change(): Promise<void> {
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  #wake(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve();
   }
 
   send(...bytes: readonly Uint8Array[]): void {
