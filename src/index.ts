@@ -1,5 +1,38 @@
-// The public surface.
+// The public surface of diskwright.
 
-export * from "./contract/index.ts";
-export { type Allocator, memory, type MemoryOptions, type MemoryStore } from "./plugins/memory.ts";
-export * from "./server/index.ts";
+export type { ConnectOptions, ConnectStreamOptions, ListContextsOptions, Negotiated, ReachOptions, RemoteDisk } from "./client/index.ts";
+export { connect, connectStream, listContexts, listExports } from "./client/index.ts";
+export type { Awaitable } from "./contract/awaitable.ts";
+export type { Clock } from "./contract/clock.ts";
+export type { BlockSize, Connection, Context, Extent, StatusExtent, Traits } from "./contract/connection.ts";
+export type { Capabilities, Disk, DiskContext } from "./contract/disk.ts";
+export { DiskError, type DiskErrorOptions } from "./contract/error.ts";
+export { type FilterOptions, filter, type Overrides } from "./contract/filter.ts";
+export type { ExtentFlags, WriteFlags, ZeroFlags } from "./contract/flags.ts";
+export { type OpenDiskOptions, openDisk } from "./contract/open.ts";
+export { pipe } from "./contract/pipe.ts";
+export type {
+  ClientInfo,
+  Concurrency,
+  ExportInfo,
+  Filter,
+  OpenRequest,
+  Peer,
+  Plugin,
+  StartContext,
+} from "./contract/plugin.ts";
+export { parseSize, type Size } from "./contract/size.ts";
+export { type Allocator, type MemoryOptions, type MemoryStore, memory } from "./plugins/memory.ts";
+export type {
+  Address,
+  CloseOptions,
+  ConnectionEvent,
+  ErrorEvent,
+  Export,
+  Limits,
+  RequestEvent,
+  ServeOptions,
+  Server,
+  Source,
+} from "./server/index.ts";
+export { serve } from "./server/index.ts";

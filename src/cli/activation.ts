@@ -2,7 +2,8 @@
 
 import { fstatSync } from "node:fs";
 import { createServer, type Server as Listener, type Socket } from "node:net";
-import { errorText, type Peer, type Server } from "../index.ts";
+import { errorText } from "../contract/error.ts";
+import type { Peer, Server } from "../index.ts";
 import { complain, type Host } from "./host.ts";
 
 const FIRST_FD = 3;

@@ -1,6 +1,6 @@
 // The `diskwright` command: which commands there are, and what their errors look like.
 
-import { errorText } from "../index.ts";
+import { errorText } from "../contract/error.ts";
 import type { Catalogue } from "./catalogue.ts";
 import { columns } from "./help.ts";
 import { complain, type Host } from "./host.ts";

@@ -3,7 +3,8 @@
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
 import { resolve } from "node:path";
-import { errorText, type ServeOptions } from "../index.ts";
+import { errorText } from "../contract/error.ts";
+import type { ServeOptions } from "../index.ts";
 import type { Arguments } from "./arguments.ts";
 import type { ServeOption } from "./serve-options.ts";
 import { UsageError } from "./usage-error.ts";

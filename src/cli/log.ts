@@ -2,7 +2,7 @@
 
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { openSync, writeSync } from "node:fs";
-import { errorText } from "../index.ts";
+import { errorText } from "../contract/error.ts";
 import { complain, type Host } from "./host.ts";
 import { UsageError } from "./usage-error.ts";
 

@@ -1,7 +1,7 @@
 // The file that tells others our process id.
 
 import { readFileSync, truncateSync, unlinkSync, writeFileSync } from "node:fs";
-import { errorText } from "../index.ts";
+import { errorText } from "../contract/error.ts";
 import { complain, type Host } from "./host.ts";
 
 /**

@@ -1,7 +1,7 @@
 // `--user` and `--group`: becoming somebody else once the sockets are open.
 
 import { chownSync } from "node:fs";
-import { errorText } from "../index.ts";
+import { errorText } from "../contract/error.ts";
 
 /** Whom to become. */
 export interface Credentials {

@@ -4,7 +4,7 @@ import { closeSync, openSync, readSync } from "node:fs";
 import { createInterface } from "node:readline/promises";
 import { Writable } from "node:stream";
 import { isatty } from "node:tty";
-import { errorText } from "../index.ts";
+import { errorText } from "../contract/error.ts";
 import type { Host } from "./host.ts";
 import { UsageError } from "./usage-error.ts";
 

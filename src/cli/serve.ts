@@ -1,7 +1,8 @@
 // `diskwright serve`: nbdkit's command line over serve().
 
 import { dirname } from "node:path";
-import { errorText, type Plugin, type Server, serve } from "../index.ts";
+import { errorText } from "../contract/error.ts";
+import { type Plugin, type Server, serve } from "../index.ts";
 import { activatedSockets, listenOnMore } from "./activation.ts";
 import { type Arguments, readArguments } from "./arguments.ts";
 import { type CaptiveVariables, captiveScript, startCaptive } from "./captive.ts";

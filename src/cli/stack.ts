@@ -1,6 +1,7 @@
 // From a plugin's name, filters' names and `key=value` arguments to a disk.
 
-import { errorText, type Filter, type Plugin, pipe } from "../index.ts";
+import { errorText } from "../contract/error.ts";
+import { type Filter, type Plugin, pipe } from "../index.ts";
 import { type Catalogue, type Entry, type FilterEntry, lookUpFilter, lookUpPlugin, type Parameter, type PluginEntry } from "./catalogue.ts";
 import type { Host } from "./host.ts";
 import { didYouMean } from "./suggest.ts";

@@ -1,7 +1,8 @@
 // The memory plugin as its users see it, with every allocator.
 
 import { describe, expect, test } from "vitest";
-import { type Allocator, type Disk, type Extent, type MemoryStore, memory, openDisk, type Plugin, zeroFlags } from "../../src/index.ts";
+import { zeroFlags } from "../../src/contract/flags.ts";
+import { type Allocator, type Disk, type Extent, type MemoryStore, memory, openDisk, type Plugin } from "../../src/index.ts";
 import { pattern, thrownBy } from "../contract/fixtures.ts";
 
 const MAX = 2n ** 63n - 1n;

@@ -2,7 +2,8 @@
 
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { type Disk, memory, openDisk, writeFlags, zeroFlags } from "../../../src/index.ts";
+import { writeFlags, zeroFlags } from "../../../src/contract/flags.ts";
+import { type Disk, memory, openDisk } from "../../../src/index.ts";
 
 const PAGE = 32768;
 /** How much of the disk the operations are on. */
