@@ -1,6 +1,7 @@
 // The five words and what makes them work together.
 
 export * from "./awaitable.ts";
+export * from "./clock.ts";
 export * from "./complete.ts";
 export * from "./complete-over.ts";
 export * from "./connection.ts";

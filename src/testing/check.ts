@@ -1,0 +1,76 @@
+// What a check of the kit is, and how it is run by whatever test function the author uses.
+
+import type { Awaitable, Capabilities, Disk } from "../contract/index.ts";
+import type { Area } from "./area.ts";
+import type { PluginTestOptions } from "./plugin.ts";
+import type { Random } from "./random.ts";
+
+/** The author's own test function: vitest's or node:test's `test`, mocha's `it`. */
+export type TestFunction = (name: string, body: () => Promise<void>) => unknown;
+
+/** What a check works with: a disk that was just opened, and what it is to hold. */
+export interface Bench {
+  readonly disk: Disk;
+  /** The parts of the disk that are tested; none on a disk of no bytes. */
+  readonly areas: readonly Area[];
+  readonly draw: Random;
+  readonly options: PluginTestOptions;
+  /** Opens the disk for another client, as long as this one is there. */
+  openAnother(): Promise<Disk>;
+  /** Opens the disk of the plugin as it is. */
+  openDirectly(): Promise<Disk>;
+  /** Closes everything and opens the disk again, of the same plugin. */
+  reopen(): Promise<Disk>;
+  /** Has the client vanish: aborts `request.signal`. */
+  vanish(): void;
+  /** Opens what would be found after a power cut; only with {@link PluginTestOptions.crash}. */
+  openAfterPowerCut(): Promise<Disk>;
+}
+
+/** One rule of the contract. */
+export interface Check {
+  /** The rule. */
+  readonly name: string;
+  /** Why a disk need not keep it, if so. */
+  skip?(can: Capabilities, options: PluginTestOptions, disk: Disk): string | undefined;
+  /** Throws when it is broken. */
+  run(bench: Bench): Promise<void>;
+}
+
+/** Thrown to leave a test that does not apply. */
+export class Skipped extends Error {}
+
+/** Registers a test; one that throws {@link Skipped} is shown as skipped, with the reason, as far as the test function can. */
+export function register(test: TestFunction, name: string, timeout: number, body: () => Awaitable<void>): void {
+  test(name, async function (this: unknown): Promise<void> {
+    // Test functions hand on a context as the first argument, or as `this`. It is not a parameter, as mocha would then wait for a callback.
+    // biome-ignore lint/complexity/noArguments: see above
+    const contexts = [arguments[0], this];
+    try {
+      await within(timeout, async () => body());
+    } catch (error) {
+      if (!(error instanceof Skipped)) throw error;
+      const context = contexts.find((value) => typeof (value as Partial<Skippable> | undefined)?.skip === "function");
+      if (context === undefined) console.warn(`SKIPPED ${name}: ${error.message}`);
+      else (context as Skippable).skip(error.message);
+    }
+  });
+}
+
+interface Skippable {
+  skip(reason: string): void;
+}
+
+/** What `work` gives, or an error when it takes longer than so many milliseconds. */
+export async function within<T>(milliseconds: number, work: () => Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const text = `not done after ${milliseconds} ms: is there a call that is never answered? (If it is only slow: raise \`timeout\`.)`;
+    timer = setTimeout(() => reject(new Error(text)), milliseconds);
+  });
+  try {
+    return await Promise.race([work(), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
