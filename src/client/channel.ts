@@ -45,7 +45,7 @@ export class Channel {
   /** Takes a stream into use. Without `reading`, somebody else calls {@link Channel.receive}. */
   use(stream: Duplex, reading: boolean): void {
     this.#stream = stream;
-    stream.on("error", (error) => this.fail(new DiskError(errorCode(error), `the connection broke: ${reason(error)}`, { cause: error })));
+    stream.on("error", (error) => this.fail(broken(error)));
     stream.on("end", () => this.fail(hungUp()));
     stream.on("close", () => {
       this.fail(hungUp());
@@ -145,12 +145,18 @@ function nobody(channel: Channel): ChannelOwner {
   };
 }
 
-function hungUp(): DiskError {
-  return new DiskError("ECONNRESET", "the server closed the connection");
+function hungUp(cause?: unknown): DiskError {
+  return new DiskError("ECONNRESET", "the server closed the connection", { cause });
 }
 
-/** The text of a system error; connecting to a name with several addresses fails with several. */
-function reason(error: unknown): string {
-  if (error instanceof AggregateError && error.errors.length > 0) return [...new Set(error.errors.map(errorText))].join(", ");
-  return errorText(error);
+/** What an error of the stream means. */
+function broken(error: Error & { syscall?: unknown }): DiskError {
+  const code = errorCode(error);
+  // Which of these it is, or the end of the stream, is only a question of what the system noticed first.
+  if (code === "ECONNRESET" || code === "EPIPE") return hungUp(error);
+  // Connecting to a name with several addresses fails with several errors.
+  const several = error instanceof AggregateError && error.errors.length > 0;
+  const text = several ? [...new Set(error.errors.map(errorText))].join(", ") : error.message;
+  const connecting = several || error.syscall === "connect" || error.syscall === "getaddrinfo";
+  return new DiskError(code, `${connecting ? "cannot connect" : "the connection broke"}: ${text}`, { cause: error });
 }

@@ -319,14 +319,14 @@ describe("a server that shuts down", () => {
 describe("a place where there is no server", () => {
   it("is told of in the words of the system, with the URI", async () => {
     const nowhere = "nbd+unix:///x?socket=/nonexistent/socket";
-    await expect(connect(nowhere)).rejects.toEqual(failure("ENOENT", `${nowhere}: the connection broke: connect ENOENT`));
+    await expect(connect(nowhere)).rejects.toEqual(failure("ENOENT", `${nowhere}: cannot connect: connect ENOENT`));
     const server = createServer().listen(0, "127.0.0.1");
     await once(server, "listening");
     const { port } = server.address() as { port: number };
     server.close();
     await once(server, "close");
-    await expect(connect(`nbd://127.0.0.1:${port}`)).rejects.toEqual(failure("ECONNREFUSED", "connect ECONNREFUSED"));
-    await expect(connect(`nbd://localhost:${port}`)).rejects.toEqual(failure("ECONNREFUSED", "connect ECONNREFUSED"));
+    await expect(connect(`nbd://127.0.0.1:${port}`)).rejects.toEqual(failure("ECONNREFUSED", "cannot connect: connect ECONNREFUSED"));
+    await expect(connect(`nbd://localhost:${port}`)).rejects.toEqual(failure("ECONNREFUSED", "cannot connect: connect ECONNREFUSED"));
   });
 
   it("is refused where the path of the socket is longer than there can be", async () => {
