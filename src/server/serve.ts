@@ -129,9 +129,11 @@ class NbdServer implements Server {
     const session = new Session(this.#context, stream, peer, this.#accepted);
     this.#sessions.add(session);
     try {
-      await session.start(accepted);
       // What fails in closing a client is thrown by whoever had it closed, who waits for it too.
-      await session.over.catch(() => undefined);
+      const over = session.over.catch(() => undefined);
+      // A plugin may think for ever about whether it wants the client: that is not waited for once the session has ended.
+      await Promise.race([session.start(accepted), over]);
+      await over;
     } finally {
       this.#sessions.delete(session);
     }
