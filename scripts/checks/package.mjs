@@ -1,13 +1,14 @@
 // Installing runs nothing, and works with any registry: no install scripts, no dependencies of the core, no addresses in the lock file.
 
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { filesUnder } from "./files.mjs";
+import { locked } from "./lock.mjs";
 
 /** Finds what would run or be needed on installing. @param {string} root @returns {string[]} sentences */
 export function packaged(root) {
   const plugins = filesUnder(root, "plugins").filter((file) => /^plugins\/[^/]+\/package\.json$/.test(file));
-  return [...["package.json", ...plugins].flatMap((file) => checkScripts(root, file)), ...checkDependencies(root), ...checkLock(root)];
+  return [...["package.json", ...plugins].flatMap((file) => checkScripts(root, file)), ...checkDependencies(root), ...locked(root)];
 }
 
 /** @param {string} root @param {string} file */
@@ -24,17 +25,6 @@ function checkDependencies(root) {
   return ["dependencies", "optionalDependencies", "peerDependencies"].flatMap((kind) =>
     Object.keys(manifest[kind] ?? {}).map((name) => `package.json has ${name} in ${kind}: the core depends on nothing`),
   );
-}
-
-/** @param {string} root */
-function checkLock(root) {
-  if (!existsSync(join(root, "package-lock.json"))) return ["package-lock.json is missing"];
-  return Object.entries(read(root, "package-lock.json").packages ?? {})
-    .filter(([, { resolved }]) => /^\w+:\/\//.test(resolved ?? ""))
-    .map(
-      ([name, { resolved }]) =>
-        `package-lock.json: ${name} is resolved to ${resolved}; install with the project's .npmrc, which leaves addresses out`,
-    );
 }
 
 /** @param {string} root @param {string} file */

@@ -95,6 +95,18 @@ describe("package", () => {
     ]);
   });
 
+  test("a package that another names and that has no entry is found, for npm ci refuses such a lock file", () => {
+    const packages = {
+      "node_modules/a": { optionalDependencies: { "a-linux": "1.0.0", "a-win32": "1.0.0" }, dependencies: { b: "^1", c: "^1" } },
+      "node_modules/a-linux": { version: "1.0.0" },
+      "node_modules/a/node_modules/b": { version: "1.0.0", dependencies: { c: "^1", "a-linux": "1.0.0" } },
+      "node_modules/c": { version: "1.0.0" },
+    };
+    expect(packaged(tree({ "package.json": {}, "package-lock.json": { packages } }))).toEqual([
+      "package-lock.json: node_modules/a names a-win32, which has no entry, so npm ci refuses the file: npm run lock",
+    ]);
+  });
+
   test("a dependency of the core is found", () => {
     expect(packaged(tree({ "package.json": { dependencies: { ws: "8" } }, "package-lock.json": lock }))).toEqual([
       "package.json has ws in dependencies: the core depends on nothing",
