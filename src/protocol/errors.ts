@@ -2,20 +2,20 @@
 
 import { ErrorNumber } from "./constants.ts";
 
-const numbers: Readonly<Record<string, number>> = {
-  ...ErrorNumber,
-  EROFS: ErrorNumber.EPERM,
-  EACCES: ErrorNumber.EPERM,
-  EDQUOT: ErrorNumber.ENOSPC,
-  EFBIG: ErrorNumber.ENOSPC,
-  EOPNOTSUPP: ErrorNumber.ENOTSUP,
-};
+const numbers: ReadonlyMap<string, number> = new Map([
+  ...Object.entries(ErrorNumber),
+  ["EROFS", ErrorNumber.EPERM],
+  ["EACCES", ErrorNumber.EPERM],
+  ["EDQUOT", ErrorNumber.ENOSPC],
+  ["EFBIG", ErrorNumber.ENOSPC],
+  ["EOPNOTSUPP", ErrorNumber.ENOTSUP],
+]);
 
 const codes: ReadonlyMap<number, string> = new Map(Object.entries(ErrorNumber).map(([code, number]) => [number, code]));
 
 /** The number that stands for an error code; what the wire has no number for is EIO. */
 export function errorNumber(code: string): number {
-  return numbers[code] ?? ErrorNumber.EIO;
+  return numbers.get(code) ?? ErrorNumber.EIO;
 }
 
 /** The code that an error number stands for. A number that the document does not know is to be taken as EINVAL. */

@@ -2,6 +2,7 @@
 
 import { type Channel, channel, subscribe } from "node:diagnostics_channel";
 import { debuglog } from "node:util";
+import { errorText } from "../contract/error.ts";
 import type { Peer } from "../contract/plugin.ts";
 
 /** A client has connected: `diskwright:server.connection.open`; it is gone: `diskwright:server.connection.close`. */
@@ -44,6 +45,12 @@ export const requestEnd: Channel = channel("diskwright:server.request.end");
 export const serverError: Channel = channel("diskwright:server.error");
 
 const names = ["read", "write", "disc", "flush", "trim", "cache", "write_zeroes", "block_status"];
+
+/** Tells of an error that nobody waits for: on its channel, or where nobody listens as a warning of the process. */
+export function reportError(event: ErrorEvent): void {
+  if (serverError.hasSubscribers) serverError.publish(event);
+  else process.emitWarning(`diskwright: ${event.during} failed: ${errorText(event.error)}`, "DiskwrightWarning");
+}
 
 /** Describes a request for its channels. */
 export function requestEvent(

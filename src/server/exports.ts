@@ -1,6 +1,7 @@
 // Which disk a client gets: one plugin under every name, or a map of names.
 
 import { assertPlugin } from "../contract/assert-plugin.ts";
+import type { Awaitable } from "../contract/awaitable.ts";
 import { DiskError } from "../contract/error.ts";
 import { release, retain } from "../contract/lifecycle.ts";
 import type { ClientInfo, ExportInfo, Peer, Plugin } from "../contract/plugin.ts";
@@ -29,7 +30,7 @@ export interface Exports {
 export interface Visible {
   list(client: ClientInfo): Promise<readonly ExportInfo[]>;
   /** Throws ENOENT when there is no such export. */
-  choose(name: string, client: ClientInfo): Promise<Choice>;
+  choose(name: string, client: ClientInfo): Awaitable<Choice>;
 }
 
 /** One plugin that gets every name. */

@@ -81,7 +81,7 @@ export interface Server extends AsyncDisposable {
   uriOf(exportName: string): string | undefined;
   /** Serves a client on any stream: a socket, a pipe pair, a WebSocket. Settles when that client has left. */
   accept(stream: Duplex, peer?: Peer): Promise<void>;
-  /** Adds an export, or replaces one for clients to come. Only on a server of a map of exports. */
+  /** Adds an export, or replaces one for clients to come; those who have it open keep it. Only on a server of a map of exports. */
   add(name: string, source: Plugin | Export): Promise<void>;
   /** Takes an export away; clients that use it are closed as {@link Server.close} does. */
   remove(name: string, options?: CloseOptions): Promise<void>;
@@ -96,7 +96,7 @@ export interface Server extends AsyncDisposable {
 
 /** How to close. */
 export interface CloseOptions {
-  /** Milliseconds that requests under way have to finish. Default: 5,000. */
+  /** Milliseconds that requests under way have to finish (may be `Infinity`). Default: 5,000. */
   readonly deadline?: number;
 }
 

@@ -2,6 +2,7 @@
 
 import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
+import { everyStep } from "../contract/every-step.ts";
 import { release } from "../contract/lifecycle.ts";
 import type { Peer, Plugin } from "../contract/plugin.ts";
 import { formatUri } from "../protocol/uri.ts";
@@ -17,6 +18,8 @@ import { Session, type SessionContext } from "./session.ts";
 import { stdio } from "./stdio.ts";
 
 const DEADLINE = 5_000;
+/** The longest time that a timer of Node can measure, in milliseconds. */
+const LONGEST = 2 ** 31 - 1;
 const BUSY_POLL = 100;
 
 /**
@@ -141,11 +144,18 @@ class NbdServer implements Server {
 
   async add(name: string, source: Plugin | Export): Promise<void> {
     const replaced = await this.#map("add").add(name, source);
-    if (replaced !== undefined) await this.#retire(replaced, name, {});
+    // Those who have it open keep it: it closes with the last of them.
+    if (replaced !== undefined) await release(replaced.plugin);
   }
 
   async remove(name: string, options: CloseOptions = {}): Promise<void> {
-    await this.#retire(this.#map("remove").remove(name), name, options);
+    const deadline = deadlineOf(options);
+    const { plugin } = this.#map("remove").remove(name);
+    const users = [...this.#sessions].filter((session) => session.uses(plugin, name));
+    await everyStep(
+      () => stopAll(users, deadline),
+      () => release(plugin),
+    );
   }
 
   async exports(): ReturnType<Server["exports"]> {
@@ -158,9 +168,10 @@ class NbdServer implements Server {
     });
   }
 
-  close(options: CloseOptions = {}): Promise<void> {
+  async close(options: CloseOptions = {}): Promise<void> {
+    const deadline = deadlineOf(options);
     if (this.#closing === undefined) {
-      this.#closing = this.#close(options.deadline ?? DEADLINE);
+      this.#closing = this.#close(deadline);
       this.#settle(this.#closing);
     }
     return this.#closing;
@@ -171,20 +182,11 @@ class NbdServer implements Server {
   }
 
   async #close(deadline: number): Promise<void> {
-    const listener = this.#listener?.close();
-    const stopped = await Promise.allSettled([stopAll([...this.#sessions], deadline), listener]);
-    const closed = await Promise.allSettled([this.#exports.close()]);
-    for (const result of [...stopped, ...closed]) if (result.status === "rejected") throw result.reason;
-  }
-
-  /** Ends the clients of an export that is not in the map any more, then lets go of its plugin. */
-  async #retire({ plugin }: Export, name: string, { deadline = DEADLINE }: CloseOptions): Promise<void> {
-    const users = [...this.#sessions].filter((session) => session.uses(plugin, name));
-    try {
-      await stopAll(users, deadline);
-    } finally {
-      await release(plugin);
-    }
+    const stopped = await Promise.allSettled([stopAll([...this.#sessions], deadline), this.#listener?.close()]);
+    await everyStep(
+      () => throwAll(stopped),
+      () => this.#exports.close(),
+    );
   }
 
   #map(operation: string): ExportMap {
@@ -193,13 +195,25 @@ class NbdServer implements Server {
   }
 }
 
-/** Stops sessions and waits until they are over; the first error is thrown. */
+/** Stops sessions and waits until they are over; what failed is thrown. */
 async function stopAll(sessions: readonly Session[], deadline: number): Promise<void> {
   if (sessions.length === 0) return;
   const controller = new AbortController();
-  const timeout = sleep(deadline, undefined, { signal: controller.signal }).catch(() => undefined);
+  const { signal } = controller;
+  const timeout = deadline === Infinity ? new Promise<never>(() => undefined) : sleep(deadline, undefined, { signal });
+  timeout.catch(() => undefined);
   for (const session of sessions) session.stop(timeout);
   const results = await Promise.allSettled(sessions.map((session) => session.over));
   controller.abort();
-  for (const result of results) if (result.status === "rejected") throw result.reason;
+  await throwAll(results);
+}
+
+/** Throws what failed; several errors as one that has them all. */
+function throwAll(results: readonly PromiseSettledResult<unknown>[]): Promise<void> {
+  return everyStep(...results.map((result) => () => (result.status === "rejected" ? Promise.reject(result.reason) : undefined)));
+}
+
+function deadlineOf({ deadline = DEADLINE }: CloseOptions): number {
+  if (deadline === Infinity || (typeof deadline === "number" && deadline >= 0 && deadline <= LONGEST)) return deadline;
+  throw new RangeError(`deadline ${String(deadline)}: expected milliseconds from 0 to ${LONGEST}, or Infinity`);
 }

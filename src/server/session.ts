@@ -10,9 +10,10 @@ import { RequestReceiver } from "../protocol/requests.ts";
 import { type Agreement, type NegotiationHost, ServerNegotiation } from "../protocol/server-negotiation.ts";
 import type { BufferPool } from "./buffers.ts";
 import type { BusyPoll } from "./busy-poll.ts";
-import { connectionClose, connectionOpen, serverError } from "./diagnostics.ts";
+import { ChosenExport } from "./chosen.ts";
+import { type ConnectionEvent, connectionClose, connectionOpen, reportError } from "./diagnostics.ts";
 import type { Exports, Visible } from "./exports.ts";
-import { type OpenedExport, openExport } from "./opened.ts";
+import type { OpenedExport } from "./opened.ts";
 import type { Limits } from "./options.ts";
 import { Output } from "./output.ts";
 import { Transmission } from "./transmission.ts";
@@ -29,8 +30,10 @@ export interface SessionContext {
 
 /** A client that does not close its side after the end is let go of after so many milliseconds. */
 const LINGER = 5_000;
-/** So long may requests take to heed the abort signal, in milliseconds. */
-const ABORT_GRACE = 1_000;
+/** When the server's deadline is over, so long may requests take to heed the abort signal, and clients to take the last replies, in milliseconds. */
+const GRACE = 1_000;
+/** Replies to options that a client may leave lying, in bytes: it is to read them before it asks for more. */
+const HANDSHAKE_BACKLOG = 1024 * 1024;
 
 /** Serves one client. Never throws: what goes wrong ends the session and is told by {@link Session.over} or diagnostics. */
 export class Session implements Receiver, NegotiationHost<OpenedExport> {
@@ -41,6 +44,7 @@ export class Session implements Receiver, NegotiationHost<OpenedExport> {
   readonly #peer: Peer;
   readonly #controller = new AbortController();
   readonly #stream: Duplex;
+  readonly #chosen: ChosenExport;
   #settle!: (error: unknown) => void;
   #transport: Transport | undefined;
   #output: Output | undefined;
@@ -48,19 +52,20 @@ export class Session implements Receiver, NegotiationHost<OpenedExport> {
   #negotiation: ServerNegotiation<OpenedExport> | undefined;
   #requests: RequestReceiver | undefined;
   #transmission: Transmission | undefined;
-  /** The export that is open, under the name that the client used for it. */
-  #opened: { readonly asked: string; readonly value: OpenedExport } | undefined;
   /** Bytes that could not be taken yet. */
   #rest: Buffer | undefined;
   #paused = false;
+  /** Requests are being handled: replies may be half written. */
+  #feeding = false;
   #progressing = false;
   #timer: NodeJS.Timeout | undefined;
   /** No more requests are taken: the session ends when those under way are answered. */
   #leaving = false;
   #closing = false;
   #tornDown = false;
+  #finished = false;
   #reason: string | undefined;
-  #idle: (() => void) | undefined;
+  #lingering: NodeJS.Timeout | undefined;
 
   constructor(context: SessionContext, stream: Duplex, peer: Peer, number: number) {
     this.#context = context;
@@ -69,15 +74,15 @@ export class Session implements Receiver, NegotiationHost<OpenedExport> {
     this.#number = number;
     // As many requests as are under way may listen to it.
     setMaxListeners(0, this.#controller.signal);
+    this.#chosen = new ChosenExport(context.limits.payload, (error) => this.#report("closing a client's disk", error));
     this.over = new Promise((resolve, reject) => {
       this.#settle = (error) => (error === undefined ? resolve() : reject(error as Error));
     });
   }
 
-  /** Whether the client has this export of this plugin open. */
+  /** Whether the client has this export of this plugin open, or is about to. */
   uses(plugin: Plugin, exportName: string): boolean {
-    const choice = this.#opened?.value.choice;
-    return choice?.plugin === plugin && choice.exportName === exportName;
+    return this.#chosen.uses(plugin, exportName);
   }
 
   /**
@@ -86,6 +91,7 @@ export class Session implements Receiver, NegotiationHost<OpenedExport> {
    * @param accepted - the stream is a socket that was accepted and has not been read from
    */
   async start(accepted: boolean): Promise<void> {
+    if (connectionOpen.hasSubscribers) connectionOpen.publish(this.#event());
     const { handshakeTimeout } = this.#context.limits;
     if (handshakeTimeout !== Infinity) {
       this.#timer = setTimeout(() => this.#end(`no export was agreed on within ${handshakeTimeout} ms`), handshakeTimeout).unref();
@@ -100,7 +106,6 @@ export class Session implements Receiver, NegotiationHost<OpenedExport> {
     if (this.#tornDown) return;
     if (this.#closing) return this.#end(undefined);
     this.#stream.off("error", early).off("close", early);
-    if (connectionOpen.hasSubscribers) connectionOpen.publish(this.#event());
     this.#attach(this.#stream, accepted);
     this.#negotiation = new ServerNegotiation(this, this.#context.limits);
     this.#flush();
@@ -114,7 +119,10 @@ export class Session implements Receiver, NegotiationHost<OpenedExport> {
     this.#closing = true;
     this.#transmission?.stop();
     this.#settleDown();
-    void deadline.then(() => this.#cutShort());
+    void deadline.then(
+      () => this.#cutShort(),
+      () => undefined,
+    );
   }
 
   // What the transport tells.
@@ -131,9 +139,11 @@ export class Session implements Receiver, NegotiationHost<OpenedExport> {
   filled(length: number): void {
     this.#context.busyPoll.touch();
     if (this.#leaving || this.#tornDown) return;
+    this.#feeding = true;
     try {
       this.#requests?.filled(length);
     } catch (error) {
+      this.#feeding = false;
       this.#flush();
       return this.#end(errorText(error));
     }
@@ -151,8 +161,9 @@ export class Session implements Receiver, NegotiationHost<OpenedExport> {
   }
 
   closed(error: Error | undefined): void {
+    clearTimeout(this.#lingering);
     if (error !== undefined) this.#reason ??= errorText(error);
-    void this.#tearDown();
+    this.#tearDown();
   }
 
   drained(): void {
@@ -185,16 +196,8 @@ export class Session implements Receiver, NegotiationHost<OpenedExport> {
   }
 
   async open(name: string): Promise<OpenedExport> {
-    if (this.#opened?.asked === name) return this.#opened.value;
     try {
-      await this.#closeOpened();
-      const client = this.#client();
-      const choice = await (this.#visible as Visible).choose(name, client);
-      const value = await openExport(choice, client, this.#context.limits.payload);
-      this.#opened = { asked: name, value };
-      // The client may have left meanwhile: then nobody else closes what was opened for it.
-      if (this.#tornDown) await this.#closeOpened();
-      return value;
+      return await this.#chosen.open(name, this.#visible as Visible, this.#client());
     } catch (error) {
       throw this.#optionError(`opening export ${JSON.stringify(name)}`, error, Reply.ERR_UNKNOWN);
     }
@@ -223,6 +226,7 @@ export class Session implements Receiver, NegotiationHost<OpenedExport> {
   }
 
   end(reason: string | undefined): void {
+    clearTimeout(this.#timer);
     this.#leaving = true;
     this.#reason = reason;
     if (reason !== undefined) this.#end(reason);
@@ -243,14 +247,16 @@ export class Session implements Receiver, NegotiationHost<OpenedExport> {
     this.#rest = undefined;
     if (this.#leaving || this.#tornDown) return;
     let at = 0;
+    this.#feeding = true;
     try {
       if (this.#negotiation !== undefined) at = this.#negotiation.consume(chunk);
       // The handshake may have ended with these bytes.
       if (this.#requests !== undefined && at < chunk.length) {
-        if (this.#transmission?.full) this.#requests.pause();
+        if (this.#full) this.#requests.pause();
         at += this.#requests.consume(at === 0 ? chunk : chunk.subarray(at));
       }
     } catch (error) {
+      this.#feeding = false;
       this.#flush();
       return this.#end(errorText(error));
     }
@@ -259,13 +265,21 @@ export class Session implements Receiver, NegotiationHost<OpenedExport> {
   }
 
   #afterFeed(): void {
+    this.#feeding = false;
     this.#flush();
-    if (this.#leaving) return this.#settleDown();
-    const full = this.#transmission?.full === true;
+    if (this.#leaving || this.#closing) this.#settleDown();
+    if (this.#leaving) return;
+    const full = this.#full;
     if (full) this.#requests?.pause();
     if (full || this.#rest !== undefined || this.#negotiation?.busy === true) this.#pause();
+    else this.#requests?.resume();
     // What filled it up has been sent by now: the rest gets its turn after what else there is to do.
     if (this.#paused && !full) setImmediate(() => this.#continue());
+  }
+
+  /** Whether the client has so much under way, or left lying, that no more is taken from it. */
+  get #full(): boolean {
+    return this.#transmission === undefined ? (this.#output?.pending ?? 0) >= HANDSHAKE_BACKLOG : this.#transmission.full;
   }
 
   #pause(): void {
@@ -276,7 +290,7 @@ export class Session implements Receiver, NegotiationHost<OpenedExport> {
 
   /** Reads on if there is room again. */
   #continue(): void {
-    if (!this.#paused || this.#tornDown || this.#negotiation?.busy === true || this.#transmission?.full === true) return;
+    if (!this.#paused || this.#tornDown || this.#negotiation?.busy === true || this.#full) return;
     this.#requests?.resume();
     this.#paused = false;
     const rest = this.#rest;
@@ -308,23 +322,25 @@ export class Session implements Receiver, NegotiationHost<OpenedExport> {
 
   /** Ends the session if it is to end and nothing is under way. */
   #settleDown(): void {
+    if (this.#tornDown || this.#feeding) return;
     if (!this.#leaving && !this.#closing) return;
     if (this.#negotiation?.busy === true) return;
     if ((this.#transmission?.pending ?? 0) > 0) return;
-    if (this.#idle !== undefined) return this.#idle();
-    if (this.#tornDown) return;
     this.#flush();
-    this.#endStream();
+    this.#endStream(LINGER);
   }
 
-  /** The time for finishing is over. */
+  /** The time for finishing is over: what does not end now is left behind. */
   #cutShort(): void {
-    if (this.#tornDown) return;
-    this.#transmission?.abandon();
-    this.#flush();
-    this.#reason ??= "the server closed before its requests were done";
-    this.#endStream();
-    void this.#tearDown();
+    if (this.#finished) return;
+    if (!this.#tornDown) {
+      this.#transmission?.abandon();
+      this.#flush();
+      this.#reason ??= "the server closed before its requests were done";
+      this.#endStream(GRACE);
+      this.#tearDown();
+    }
+    this.#timer = setTimeout(() => this.#finish(this.#unfinished()), GRACE);
   }
 
   /** Ends at once. */
@@ -333,88 +349,71 @@ export class Session implements Receiver, NegotiationHost<OpenedExport> {
     this.#reason ??= reason;
     this.#flush();
     this.#stream_().destroy();
-    void this.#tearDown();
+    this.#tearDown();
   }
 
   #stream_(): Duplex {
     return this.#transport?.stream ?? this.#stream;
   }
 
-  /** Sends what is queued, then the end. */
-  #endStream(): void {
+  /** Sends what is queued, then the end; `linger` milliseconds later the client is let go of. */
+  #endStream(linger: number): void {
     const stream = this.#stream_();
-    if (stream.destroyed || stream.writableEnded) return;
+    if (stream.destroyed) return;
     const destroy = (): void => void stream.destroy();
-    if (this.#closing) stream.end(destroy);
-    else stream.end();
-    const timer = setTimeout(destroy, LINGER).unref();
-    stream.once("close", () => clearTimeout(timer));
-    // A client that is leaving may still say something: it is not listened to, but its end is waited for.
-    stream.resume();
-    if (stream.readableEnded) stream.once("finish", destroy);
+    if (!stream.writableEnded) stream.end();
+    // A server that closes waits for nobody's goodbye.
+    if (!this.#closing && !stream.readableEnded) stream.resume();
+    else if (stream.writableFinished) destroy();
+    else stream.once("finish", destroy);
+    clearTimeout(this.#lingering);
+    this.#lingering = setTimeout(destroy, linger).unref();
   }
 
-  async #tearDown(): Promise<void> {
+  /** The stream is gone or of no use any more: tells the requests under way to stop, and closes the disk once they have. */
+  #tearDown(): void {
     if (this.#tornDown) return;
     this.#tornDown = true;
     clearTimeout(this.#timer);
     this.#controller.abort();
-    let failure: unknown;
-    try {
-      await this.#quiet();
-      await this.#closeOpened();
-    } catch (error) {
-      failure = error;
-      if (!this.#closing) reportError({ connection: this.#number, during: "closing a client's disk", error });
-    }
+    this.#chosen.close().then(
+      () => this.#finish(undefined),
+      (error: unknown) => {
+        // Once the session is over nobody waits for this any more.
+        if (!this.#closing || this.#finished) this.#report("closing a client's disk", error);
+        this.#finish(error);
+      },
+    );
+  }
+
+  #finish(failure: unknown): void {
+    if (this.#finished) return;
+    this.#finished = true;
+    clearTimeout(this.#timer);
     if (connectionClose.hasSubscribers) connectionClose.publish(this.#event());
     this.#settle(this.#closing ? failure : undefined);
   }
 
-  /** Waits for the requests under way, which have been told to stop. */
-  async #quiet(): Promise<void> {
-    const pending = (): number => this.#transmission?.pending ?? 0;
-    if (pending() === 0) return;
-    let timer: NodeJS.Timeout | undefined;
-    const idle = new Promise<void>((resolve) => {
-      this.#leaving = true;
-      this.#idle = resolve;
-    });
-    const grace = new Promise<void>((resolve) => {
-      if (this.#closing) timer = setTimeout(resolve, ABORT_GRACE);
-    });
-    await Promise.race([idle, grace]);
-    clearTimeout(timer);
-    if (pending() > 0) {
-      throw new DiskError(
-        "ETIMEDOUT",
-        `${pending()} requests of export ${JSON.stringify(this.#opened?.asked)} did not end when they were told to`,
-      );
-    }
-  }
-
-  async #closeOpened(): Promise<void> {
-    const opened = this.#opened;
-    this.#opened = undefined;
-    await opened?.value.disk.close();
+  #unfinished(): DiskError {
+    const pending = this.#transmission?.pending ?? 0;
+    const what = this.#chosen.opening ? "opening" : pending > 0 ? `${pending} requests` : "closing";
+    return new DiskError("ETIMEDOUT", `export ${JSON.stringify(this.#chosen.name ?? "")}: ${what} did not end when told to`);
   }
 
   /** What a failed option tells the client: the text only of errors that are made for it. */
   #optionError(during: string, error: unknown, reply: number): OptionError {
     if (error instanceof OptionError) return error;
     if (DiskError.is(error)) return new OptionError(reply, error.message);
-    reportError({ connection: this.#number, during, error });
+    this.#report(during, error);
     return new OptionError(reply, `${during} failed`);
   }
 
-  #event() {
-    const { asked } = this.#opened ?? {};
-    return { connection: this.#number, peer: this.#peer, exportName: asked, ...(this.#reason !== undefined && { reason: this.#reason }) };
+  #event(): ConnectionEvent {
+    const event = { connection: this.#number, peer: this.#peer, exportName: this.#chosen.name };
+    return this.#reason === undefined ? event : { ...event, reason: this.#reason };
   }
-}
 
-/** An error that nobody waits for: to the channel, or to the process's warnings where nobody listens. */
-function reportError(event: { readonly connection: number; readonly during: string; readonly error: unknown }): void {
-  if (serverError.hasSubscribers) serverError.publish(event);
-  else process.emitWarning(`diskwright: ${event.during} failed: ${errorText(event.error)}`, "DiskwrightWarning");
+  #report(during: string, error: unknown): void {
+    reportError({ connection: this.#number, during, error });
+  }
 }
