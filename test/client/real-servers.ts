@@ -1,12 +1,13 @@
 // Real NBD servers, each running until the end of the test that started it.
 
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
 import { watch } from "node:fs/promises";
 import { createServer } from "node:net";
-import { once } from "node:events";
 import { basename, dirname, join } from "node:path";
-import { type Reach } from "../fixtures/served.ts";
-import { type Running, start } from "../fixtures/run.ts";
+import { onTestFinished } from "vitest";
+import { type Running, run, start } from "../fixtures/run.ts";
+import type { Reach } from "../fixtures/served.ts";
 import { tree } from "../fixtures/tree.ts";
 
 /** A server and how its exports are reached. */
@@ -17,7 +18,7 @@ export interface RealServer {
 
 /** Starts nbdkit with these arguments: options, plugin and keys. */
 export function nbdkit(reach: Reach, ...args: readonly string[]): Promise<RealServer> {
-  return startServer("nbdkit", reach, "pid", (pid, { path, port }) => [
+  return startServer("nbdkit", reach, (pid, { path, port }) => [
     "--foreground",
     "--exit-with-parent",
     "--pidfile",
@@ -29,7 +30,7 @@ export function nbdkit(reach: Reach, ...args: readonly string[]): Promise<RealSe
 
 /** Starts qemu-nbd with these arguments: options and an image. */
 export function qemuNbd(reach: Reach, ...args: readonly string[]): Promise<RealServer> {
-  return startServer("qemu-nbd", reach, "pid", (pid, { path, port }) => [
+  return startServer("qemu-nbd", reach, (pid, { path, port }) => [
     "--persistent",
     "--shared=10",
     `--pid-file=${pid}`,
@@ -38,15 +39,33 @@ export function qemuNbd(reach: Reach, ...args: readonly string[]): Promise<RealS
   ]);
 }
 
+/** Starts nbd-server on a unix socket, with a section of its configuration for each export. It goes to the background, and is ended from there. */
+export async function nbdServer(exports: Readonly<Record<string, Readonly<Record<string, string | boolean>>>>): Promise<Pick<RealServer, "uri">> {
+  const folder = tree();
+  const [pid, config, path] = [join(folder, "pid"), join(folder, "config"), join(folder, "socket")];
+  // It listens for TCP whatever it is told, and dies of port 0.
+  const generic = { unixsock: path, listenaddr: "127.0.0.1", port: String(await freePort()), allowlist: true };
+  const sections = Object.entries({ generic, ...exports }).map(
+    ([name, keys]) => `[${name}]\n${Object.entries(keys).map(([key, value]) => `${key} = ${value}\n`).join("")}`,
+  );
+  writeFileSync(config, sections.join(""));
+  onTestFinished(() => {
+    if (existsSync(pid)) process.kill(Number(readFileSync(pid, "utf8")));
+  });
+  await run("nbd-server", ["-C", config, "-p", pid]);
+  await appears(pid);
+  return { uri: (exportName = "") => `nbd+unix:///${encodeURIComponent(exportName)}?socket=${path}` };
+}
+
 interface Place {
   readonly path?: string;
   readonly port?: number;
 }
 
 /** Starts a server that writes a pid file when it is ready. */
-async function startServer(program: string, reach: Reach, pidName: string, args: (pid: string, place: Place) => string[]): Promise<RealServer> {
+async function startServer(program: string, reach: Reach, args: (pid: string, place: Place) => string[]): Promise<RealServer> {
   const folder = tree();
-  const pid = join(folder, pidName);
+  const pid = join(folder, "pid");
   const place = reach === "unix" ? { path: join(folder, "socket") } : { port: await freePort() };
   const ready = appears(pid);
   const running = start(program, args(pid, place));
