@@ -212,7 +212,7 @@ export class ServerNegotiation<E extends NegotiableExport> {
   }
 
   #answer(replies: readonly Uint8Array[]): void {
-    for (const reply of replies) this.#host.send(reply);
+    this.#host.send(replies.length === 1 ? (replies[0] as Uint8Array) : Buffer.concat(replies));
     this.#expect(HEADER, HEADER_SIZE);
   }
 

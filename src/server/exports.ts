@@ -66,10 +66,18 @@ async function listPlugin(plugin: Plugin, client: ClientInfo): Promise<readonly 
   if (plugin.exports === undefined) return [{ name: (await plugin.defaultExport?.(client)) ?? "" }];
   const list: ExportInfo[] = [];
   for await (const info of await plugin.exports(client)) {
-    list.push(info);
+    list.push(checkInfo(info, plugin));
     if (list.length === MAX_LISTED) break;
   }
   return list;
+}
+
+function checkInfo(info: ExportInfo, { name: plugin }: Plugin): ExportInfo {
+  const { name, description } = info;
+  if (typeof name !== "string" || (description !== undefined && typeof description !== "string"))
+    throw new TypeError(`${plugin} lists ${JSON.stringify(info)}: expected a name, and perhaps a description, as strings`);
+  checkName(name);
+  return info;
 }
 
 /** No client is shown more exports than this. */
@@ -82,8 +90,7 @@ export class ExportMap implements Exports {
   #started = false;
 
   constructor(source: Exclude<Source, Plugin>, defaultName: string | undefined) {
-    const entries = source instanceof Map ? source.entries() : Object.entries(source as Readonly<Record<string, Plugin | Export>>);
-    for (const [name, value] of entries) this.#exports.set(checkName(name), toExport(value, name));
+    for (const [name, value] of entriesOf(source)) this.#exports.set(checkName(name), toExport(value, name));
     this.#defaultName = defaultName;
   }
 
@@ -132,21 +139,31 @@ export class ExportMap implements Exports {
 
   /** A peer that a plugin does not want does not see that plugin's export; one that none wants is dropped. */
   async preconnect(peer: Peer): Promise<Visible> {
-    const entries = [...this.#exports];
-    const results = await Promise.allSettled(entries.map(async ([, { plugin }]) => plugin.preconnect?.(peer)));
-    const refused = new Map<Export, unknown>();
-    for (const [index, result] of results.entries()) {
-      if (result.status === "rejected") refused.set((entries[index] as [string, Export])[1], result.reason);
-    }
-    if (entries.length > 0 && refused.size === entries.length) throw refused.values().next().value;
+    const verdicts = new Map<Export, "welcome" | "refused">();
+    /** Asks the plugins that have not been asked, as those of exports that came later; gives what they threw. */
+    const ask = async (): Promise<unknown[]> => {
+      const asked = [...this.#exports.values()].filter((found) => !verdicts.has(found));
+      const results = await Promise.allSettled(asked.map(async ({ plugin }) => plugin.preconnect?.(peer)));
+      for (const [index, { status }] of results.entries()) {
+        verdicts.set(asked[index] as Export, status === "fulfilled" ? "welcome" : "refused");
+      }
+      return results.flatMap((result) => (result.status === "rejected" ? [result.reason] : []));
+    };
+    const refusals = await ask();
+    if (refusals.length > 0 && refusals.length === verdicts.size) throw refusals[0];
+
     const get = (name: string): Export | undefined => {
       const found = this.#exports.get(name);
-      return found === undefined || refused.has(found) ? undefined : found;
+      return found !== undefined && verdicts.get(found) === "welcome" ? found : undefined;
     };
     const names = (): string[] => [...this.#exports.keys()].filter((name) => get(name) !== undefined);
     return {
-      list: async () => names().map((name) => describe(name, get(name) as Export)),
+      list: async () => {
+        await ask();
+        return names().map((name) => describe(name, get(name) as Export));
+      },
       choose: async (asked) => {
+        await ask();
         const name = asked === "" ? this.#default(names()) : asked;
         const found = name === undefined ? undefined : get(name);
         if (name === undefined || found === undefined) throw unknown(asked);
@@ -156,8 +173,9 @@ export class ExportMap implements Exports {
   }
 
   #default(names: readonly string[]): string | undefined {
+    if (this.#defaultName !== undefined) return this.#defaultName;
     if (names.includes("")) return "";
-    return this.#defaultName ?? (names.length === 1 ? names[0] : undefined);
+    return names.length === 1 ? names[0] : undefined;
   }
 }
 
@@ -180,9 +198,25 @@ function checkName(name: string): string {
 }
 
 function toExport(value: Plugin | Export, name: string): Export {
-  const made: Export = "plugin" in value ? value : { plugin: value };
-  assertPlugin(made.plugin, `export ${JSON.stringify(name)}`);
-  return made;
+  const what = `export ${JSON.stringify(name)}`;
+  const isExport =
+    typeof value === "object" && value !== null && "plugin" in value && typeof (value as Partial<Plugin>).open !== "function";
+  if (!isExport) return { plugin: assertPlugin(value as Plugin, what) };
+  const { plugin, readonly, description } = value;
+  assertPlugin(plugin, what);
+  if (readonly !== undefined && typeof readonly !== "boolean")
+    throw new TypeError(`${what}: readonly ${String(readonly)}: expected a boolean`);
+  if (description !== undefined && typeof description !== "string")
+    throw new TypeError(`${what}: description ${String(description)}: expected a string`);
+  return value;
+}
+
+function entriesOf(source: Exclude<Source, Plugin>): Iterable<[string, Plugin | Export]> {
+  if (source instanceof Map) return source.entries();
+  const proto: unknown = typeof source === "object" && source !== null ? Object.getPrototypeOf(source) : undefined;
+  // What is neither a map nor a plain object is a plugin gone wrong: say what is wrong with it.
+  if (proto !== Object.prototype && proto !== null) assertPlugin(source as unknown as Plugin, "the source of serve()");
+  return Object.entries(source as Readonly<Record<string, Plugin | Export>>);
 }
 
 /** Releases all of them, then throws the first error. */

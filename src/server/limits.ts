@@ -17,9 +17,10 @@ const defaults: Limits = {
   drain: 128 * MiB,
 };
 
-/** The least and the most that each may be; those without a most may be `Infinity`. */
+/** The least and the most that each may be. */
 const bounds: Readonly<Record<keyof Limits, readonly [number, number]>> = {
-  handshakeTimeout: [1, Infinity],
+  // The longest time that a timer of Node can measure.
+  handshakeTimeout: [1, 2 ** 31 - 1],
   options: [1, 2 ** 31],
   optionSize: [8, 16 * MiB],
   connections: [1, Infinity],
@@ -37,9 +38,12 @@ export function completeLimits(given: Partial<Limits> = {}): Limits {
     if (range === undefined) throw new RangeError(`limits.${name} is not a limit: there are ${Object.keys(bounds).join(", ")}`);
     if (value === undefined) continue;
     const [least, most] = range;
-    if (!(Number.isInteger(value) || (value === Infinity && most === Infinity)) || value < least || value > most) {
+    const infinite = most === Infinity || name === "handshakeTimeout";
+    if (value === Infinity && infinite) continue;
+    if (!Number.isInteger(value) || value < least || value > most) {
+      const upTo = most === Infinity ? "" : ` to ${most}`;
       throw new RangeError(
-        `limits.${name} ${value}: expected ${most === Infinity ? `a whole number from ${least}, or Infinity` : `a whole number from ${least} to ${most}`}`,
+        `limits.${name} ${String(value)}: expected a whole number from ${least}${upTo}${infinite ? ", or Infinity" : ""}`,
       );
     }
   }

@@ -1,15 +1,17 @@
 // Listening: on a unix path, a private unix socket, TCP, or an inherited socket.
 
-import { mkdtemp, rm } from "node:fs/promises";
+import { lstat, mkdtemp, rm } from "node:fs/promises";
 import { createConnection, createServer, type Server as NetServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Peer } from "../contract/plugin.ts";
+import { reportError } from "./diagnostics.ts";
 import type { Address, ServeOptions } from "./options.ts";
 
 /** A listening socket. */
 export interface Listener {
-  readonly address: Address;
+  /** Absent where an inherited unix socket does not tell its path. */
+  readonly address: Address | undefined;
   /** Takes no more clients and removes what was made for listening. */
   close(): Promise<void>;
 }
@@ -19,11 +21,11 @@ export async function listen(options: ServeOptions, onClient: (socket: Socket, p
   const server = createServer({ pauseOnConnect: true, allowHalfOpen: true, noDelay: true });
   let unix = false;
   server.on("connection", (socket) => {
+    if (unix) return onClient(socket, { transport: "unix" });
     const { remoteAddress: address, remotePort: port } = socket;
-    onClient(
-      socket,
-      unix || address === undefined ? { transport: "unix" } : { transport: "tcp", address, ...(port !== undefined && { port }) },
-    );
+    // Such a client has left already. It is not to pass for one of a unix socket, which a plugin might let in unseen.
+    if (address === undefined || port === undefined) return void socket.destroy();
+    onClient(socket, { transport: "tcp", address, port });
   });
   const place = await placeOf(options);
   unix = place.path !== undefined;
@@ -34,8 +36,10 @@ export async function listen(options: ServeOptions, onClient: (socket: Socket, p
     await place.remove();
     throw error;
   }
+  // Accepting may fail later, as when there are no more file descriptors: the next client may have more luck.
+  server.on("error", (error) => reportError({ during: "accepting a client", error }));
   const address = addressOf(server);
-  unix = address.transport === "unix";
+  unix = address === undefined || address.transport === "unix";
   return {
     address,
     async close() {
@@ -77,7 +81,11 @@ async function removeStale(path: string): Promise<void> {
     probe.once("error", (error: NodeJS.ErrnoException) => resolve(error.code));
   });
   if (code === "ENOENT") return;
-  if (code === "ECONNREFUSED") return rm(path);
+  if (code === "ECONNREFUSED") {
+    // What is no socket refuses too: it is somebody's file.
+    if ((await lstat(path)).isSocket()) return rm(path);
+    throw Object.assign(new Error(`unix ${JSON.stringify(path)}: there is a file that is no socket`), { code: "EADDRINUSE" });
+  }
   if (code === undefined)
     throw Object.assign(new Error(`unix ${JSON.stringify(path)}: another server listens there`), { code: "EADDRINUSE" });
   throw Object.assign(new Error(`unix ${JSON.stringify(path)}: cannot listen there (${code})`), { code });
@@ -93,9 +101,8 @@ function listening(server: NetServer, where: Place["listenOn"]): Promise<void> {
   });
 }
 
-function addressOf(server: NetServer): Address {
+function addressOf(server: NetServer): Address | undefined {
   const address = server.address();
   if (typeof address === "string") return { transport: "unix", path: address };
-  if (address === null) return { transport: "unix", path: "" };
-  return { transport: "tcp", host: address.address, port: address.port };
+  return address === null || address.port === undefined ? undefined : { transport: "tcp", host: address.address, port: address.port };
 }

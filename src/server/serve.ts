@@ -39,7 +39,7 @@ const BUSY_POLL = 100;
  * ```
  */
 export async function serve(source: Source, options: ServeOptions = {}): Promise<Server> {
-  checkOptions(options);
+  checkOptions(options, !isPlugin(source));
   const limits = completeLimits(options.limits);
   const exports = isPlugin(source) ? new SingleExport(source) : new ExportMap(source, options.defaultExport);
   options.signal?.throwIfAborted();

@@ -7,6 +7,7 @@ import { infoQuery, metaQuery, option, request } from "../fixtures/client-bytes.
 import { ram } from "../fixtures/ram.ts";
 import { connected, type RawClient, serving } from "../fixtures/raw-client.ts";
 import { strict } from "../fixtures/strict.ts";
+import { warning } from "../fixtures/warning.ts";
 
 const INFO = 6;
 const { GO } = wire;
@@ -117,14 +118,10 @@ describe.each([
   });
 
   it("is refused without the text of any other error, which may tell of paths and hosts", async () => {
-    const warnings: unknown[] = [];
-    const listen = (warning: Error): void => void warnings.push(warning.message);
-    process.on("warning", listen);
     const client = await greeted({ name: "moody", open: () => Promise.reject(new Error("ENOENT: /srv/secret.img")) });
-    expect(await client.refused(number, infoQuery("x"))).toEqual([wire.UNKNOWN, 'opening export "x" failed']);
-    await new Promise((resolve) => setImmediate(resolve));
-    process.off("warning", listen);
-    expect(warnings).toEqual(['diskwright: opening export "x" failed: ENOENT: /srv/secret.img']);
+    const { answer, warned } = await warning(async () => ({ answer: await client.refused(number, infoQuery("x")) }));
+    expect(answer).toEqual([wire.UNKNOWN, 'opening export "x" failed']);
+    expect(warned).toEqual(['diskwright: opening export "x" failed: ENOENT: /srv/secret.img']);
   });
 
   it.each([
@@ -135,9 +132,21 @@ describe.each([
     ["has a name with a NUL", infoQuery("a\0"), "the export name contains a NUL"],
     ["has a name that is no UTF-8", wire.join(wire.u32(1), Buffer.from([0xff]), wire.u16(0)), "the export name is not UTF-8"],
     ["has a name of 4097 bytes", infoQuery("x".repeat(4097)), "the export name has 4097 bytes: at most 4096 are allowed"],
-    ["promises more requests than there are", wire.join(wire.u32(0), wire.u16(2), wire.u16(3)), "the option has not the length of 2 information requests"],
-    ["has more requests than it promises", wire.join(wire.u32(0), wire.u16(0), wire.u16(3)), "the option has not the length of 0 information requests"],
-    ["ends in the middle of a request", wire.join(wire.u32(0), wire.u16(1), "x"), "the option has not the length of 1 information requests"],
+    [
+      "promises more requests than there are",
+      wire.join(wire.u32(0), wire.u16(2), wire.u16(3)),
+      "the option has not the length of 2 information requests",
+    ],
+    [
+      "has more requests than it promises",
+      wire.join(wire.u32(0), wire.u16(0), wire.u16(3)),
+      "the option has not the length of 0 information requests",
+    ],
+    [
+      "ends in the middle of a request",
+      wire.join(wire.u32(0), wire.u16(1), "x"),
+      "the option has not the length of 1 information requests",
+    ],
   ])("is refused when it %s, and the session goes on", async (_what, data, text) => {
     const client = await greeted(plain());
     expect(await client.refused(number, data)).toEqual([INVALID, text]);
@@ -232,7 +241,8 @@ describe("INFO and then GO", () => {
   it("have the same answer", async () => {
     const client = await greeted(plain({ description: "the letter A" }));
     const query = infoQuery("", [INFO_BLOCK_SIZE, INFO_NAME, INFO_DESCRIPTION]);
-    const answers = async (number: number): Promise<unknown> => (await client.ask(number, query)).map(({ type, payload }) => [type, payload]);
+    const answers = async (number: number): Promise<unknown> =>
+      (await client.ask(number, query)).map(({ type, payload }) => [type, payload]);
     expect(await answers(INFO)).toEqual(await answers(GO));
   });
 
@@ -245,9 +255,6 @@ describe("INFO and then GO", () => {
   });
 
   it("go on with the next disk when closing the last one fails, which is told to the app", async () => {
-    const warnings: string[] = [];
-    const listen = (warning: Error): void => void warnings.push(warning.message);
-    process.on("warning", listen);
     const stubborn = plain({
       close() {
         throw new Error("it will not close");
@@ -255,10 +262,9 @@ describe("INFO and then GO", () => {
     });
     const client = await greeted({ stubborn, other: plain() });
     await client.ask(INFO, infoQuery("stubborn"));
-    expect((await client.ask(GO, infoQuery("other"))).at(-1)?.type).toBe(wire.ACK);
-    await new Promise((resolve) => setImmediate(resolve));
-    process.off("warning", listen);
-    expect(warnings).toEqual(["diskwright: closing a client's disk failed: it will not close"]);
+    const { answer, warned } = await warning(async () => ({ answer: await client.ask(GO, infoQuery("other")) }));
+    expect(answer.at(-1)?.type).toBe(wire.ACK);
+    expect(warned).toEqual(["diskwright: closing a client's disk failed: it will not close"]);
   });
 });
 
@@ -288,7 +294,11 @@ describe("the empty name", () => {
   });
 
   it("is what the plugin says", async () => {
-    const plugin: Plugin = { name: "two", defaultExport: () => "b", open: ({ exportName }) => ({ size: BigInt(exportName.length), read() {} }) };
+    const plugin: Plugin = {
+      name: "two",
+      defaultExport: () => "b",
+      open: ({ exportName }) => ({ size: BigInt(exportName.length), read() {} }),
+    };
     expect(await sizeOfDefault(plugin)).toBe(1n);
   });
 });

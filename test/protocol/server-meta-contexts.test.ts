@@ -177,7 +177,11 @@ describe.each([
     ["has a name that is longer than itself", wire.join(wire.u32(5), "disk", wire.u32(0)), "the export name is longer than the option"],
     ["has a name with a NUL", metaQuery("a\0"), "the export name contains a NUL"],
     ["promises a query that is not there", wire.join(wire.u32(0), wire.u32(1)), "the option is too short"],
-    ["has a query that is longer than itself", wire.join(wire.u32(0), wire.u32(1), wire.u32(6), "base:"), "query 1 is longer than the option"],
+    [
+      "has a query that is longer than itself",
+      wire.join(wire.u32(0), wire.u32(1), wire.u32(6), "base:"),
+      "query 1 is longer than the option",
+    ],
     ["has a query of 2^32-1 bytes", wire.join(wire.u32(0), wire.u32(1), wire.u32(0xffffffff)), "query 1 is longer than the option"],
     ["has a query with a NUL", metaQuery("", "base:a", "base:\0"), "query 2 contains a NUL"],
     ["has a query that is no UTF-8", wire.join(wire.u32(0), wire.u32(1), wire.u32(1), Buffer.from([0x80])), "query 1 is not UTF-8"],

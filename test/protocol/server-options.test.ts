@@ -2,11 +2,12 @@
 
 import { describe, expect, it } from "vitest";
 import { DiskError } from "../../src/contract/index.ts";
-import type { Plugin } from "../../src/contract/plugin.ts";
+import type { ExportInfo, Plugin } from "../../src/contract/plugin.ts";
 import * as wire from "../client/wire.ts";
 import { infoQuery, option } from "../fixtures/client-bytes.ts";
 import { ram } from "../fixtures/ram.ts";
 import { connected, type RawClient, serving } from "../fixtures/raw-client.ts";
+import { warning } from "../fixtures/warning.ts";
 
 const STARTTLS = 5;
 const INFO = 6;
@@ -102,13 +103,18 @@ describe("LIST", () => {
     expect(await client.refused(wire.LIST)).toEqual([wire.POLICY, "the catalogue is closed on Mondays"]);
   });
 
-  it("leaves out a name that cannot be sent, and the rest of the list stands", async () => {
-    const client = await greeted({
-      ...ram(512),
-      exports: () => [{ name: "good" }, { name: "x".repeat(4097) }, { name: "a\0b" }, { name: 7 as never }, { name: "fine" }],
+  it.each<[string, unknown, string]>([
+    ["a name of more than 4096 bytes", { name: "x".repeat(4097) }, "at most 4096 bytes of UTF-8 without NUL are allowed"],
+    ["a name with a NUL", { name: "a\0b" }, "at most 4096 bytes of UTF-8 without NUL are allowed"],
+    ["a name that is no string", { name: 7 }, 'ram lists {"name":7}: expected a name, and perhaps a description, as strings'],
+  ])("is refused when the plugin lists what cannot be sent, which the app is told: %s", async (_what, info, text) => {
+    const { client, warned } = await warning(async () => {
+      const client = await greeted({ ...ram(512), exports: () => [{ name: "good" }, info as ExportInfo] });
+      expect(await client.refused(wire.LIST)).toEqual([wire.POLICY, "listing exports failed"]);
+      return { client };
     });
-    client.send(option(wire.LIST));
-    await client.expect(wire.serverReply("good"), wire.serverReply("fine"), wire.optionReply(wire.LIST, wire.ACK));
+    expect(warned).toEqual([expect.stringContaining(text)]);
+    expect((await client.refused(99))[0]).toBe(wire.UNSUP);
   });
 });
 
@@ -185,10 +191,7 @@ describe("an option that is not known", () => {
 describe("an option of a length that no option has", () => {
   it("is read and refused, and the session goes on", async () => {
     const client = await greeted();
-    expect(await client.refused(wire.LIST, Buffer.alloc(65_537))).toEqual([
-      TOO_BIG,
-      "the option has 65537 bytes: at most 65536 are read",
-    ]);
+    expect(await client.refused(wire.LIST, Buffer.alloc(65_537))).toEqual([TOO_BIG, "the option has 65537 bytes: at most 65536 are read"]);
     expect((await client.ask(wire.LIST)).at(-1)?.type).toBe(wire.ACK);
   });
 
