@@ -101,23 +101,9 @@ describe("socket activation", () => {
     expect([code, stderr]).toEqual([1, `diskwright: socket activation: LISTEN_FDS=${count} out of range: expected 1 to 16\n`]);
   });
 
-  it("refuses a descriptor that is no socket, or none at all", async () => {
-    expect(await withDescriptor3("LISTEN_PID=$$ LISTEN_FDS=1")).toMatchObject({
-      code: 1,
-      stderr: "diskwright: socket activation: file descriptor 3 is no socket\n",
-    });
-    const { code, stderr } = await run("sh", [
-      "-c",
-      'LISTEN_PID=$$ LISTEN_FDS=16 exec "$@" 3<&- 9<&-',
-      "sh",
-      process.execPath,
-      program,
-      "serve",
-      "memory",
-      "1M",
-    ]);
-    expect(code).toBe(1);
-    expect(stderr).toContain("diskwright: socket activation: ");
+  it("refuses a descriptor that is no socket", async () => {
+    const { code, stderr } = await withDescriptor3("LISTEN_PID=$$ LISTEN_FDS=1");
+    expect([code, stderr]).toEqual([1, "diskwright: socket activation: file descriptor 3 is no socket\n"]);
   });
 
   it("is not meant for us where LISTEN_PID is another process", async () => {

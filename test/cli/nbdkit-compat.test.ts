@@ -91,7 +91,7 @@ describeWith(["nbdkit", "nbdinfo", "nbdcopy"], "diskwright serve and nbdkit", ()
   });
 
   it.each<[string, readonly string[]]>([
-    ["no plugin", ["-U", "-"]],
+    ["no plugin", ["-s"]],
     ["no size", ["-s", "memory"]],
     ["a size that is none", ["-s", "memory", "1Q"]],
     ["a size that is too large", ["-s", "memory", "8E"]],
@@ -104,7 +104,7 @@ describeWith(["nbdkit", "nbdinfo", "nbdcopy"], "diskwright serve and nbdkit", ()
     ["an option without its value", ["-s", "memory", "1M", "--pidfile"]],
     ["a flag with a value", ["-s", "--readonly=yes", "memory", "1M"]],
     ["an ambiguous beginning", ["-s", "--no", "memory", "1M"]],
-    ["-U and -p", ["-U", "-", "-p", "20809", "memory", "1M"]],
+    ["-U and -p", ["-U", "/nosuch/socket", "-p", "20809", "memory", "1M"]],
     ["-s and -p", ["-s", "-p", "20809", "memory", "1M"]],
     ["-s and --run", ["-s", "memory", "1M", "--run", "true"]],
     ["an empty socket path", ["-U", "", "memory", "1M", "--run", "true"]],
