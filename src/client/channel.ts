@@ -140,7 +140,8 @@ export class Channel {
 /** Between two owners the server has nothing to say. */
 function nobody(channel: Channel): ChannelOwner {
   return {
-    receive: (bytes) => channel.fail(new DiskError("EPROTO", `the server broke the NBD protocol: it sent ${bytes.length} bytes before it was asked`)),
+    receive: (bytes) =>
+      channel.fail(new DiskError("EPROTO", `the server broke the NBD protocol: it sent ${bytes.length} bytes before it was asked`)),
     lost: () => undefined,
   };
 }

@@ -99,9 +99,16 @@ function remoteDisk(sessions: readonly Session[], uri: string | undefined, reado
 /** Several connections must show one disk. */
 function checkSame(first: ExportAgreement, other: ExportAgreement, channel: Channel): void {
   const differs = (["size", "flags", "mode", "exportName"] as const).find((key) => first[key] !== other[key]);
-  const names = (agreement: ExportAgreement): string => agreement.contexts.map(({ name }) => name).sort().join();
+  const names = (agreement: ExportAgreement): string =>
+    agreement.contexts
+      .map(({ name }) => name)
+      .sort()
+      .join();
   if (differs === undefined && names(first) === names(other)) return;
-  const what = differs === undefined ? `contexts ${names(first)} and ${names(other)}` : `${differs} ${String(first[differs])} and ${String(other[differs])}`;
+  const what =
+    differs === undefined
+      ? `contexts ${names(first)} and ${names(other)}`
+      : `${differs} ${String(first[differs])} and ${String(other[differs])}`;
   const error = new DiskError("EPROTO", `the connections to the server do not show the same disk: ${what}`);
   channel.fail(error);
   throw error;

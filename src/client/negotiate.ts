@@ -49,7 +49,8 @@ export function negotiate<T>(channel: Channel, script: Script<T>, timeout = 30_0
         run(() => {
           heard += bytes.length;
           const taken = runner.receive(bytes);
-          if (taken < bytes.length) throw new DiskError("EPROTO", `the server sent ${bytes.length - taken} bytes before it was asked for anything`);
+          if (taken < bytes.length)
+            throw new DiskError("EPROTO", `the server sent ${bytes.length - taken} bytes before it was asked for anything`);
         }),
       lost: (error) => end(() => reject(during(error, runner.awaiting))),
     });

@@ -13,7 +13,10 @@ const MAX_PATH: number = process.platform === "linux" ? 107 : 103;
 /** Begins to connect; how that goes, the channel's owner hears. */
 export function openSocket(to: UriParts, signal: AbortSignal | undefined): Channel {
   if (to.transport === "unix" && process.platform !== "win32" && Buffer.byteLength(to.path) > MAX_PATH) {
-    throw new DiskError("ENAMETOOLONG", `${formatUri(to)}: the path of a unix socket has at most ${MAX_PATH} bytes, this one has ${Buffer.byteLength(to.path)}`);
+    throw new DiskError(
+      "ENAMETOOLONG",
+      `${formatUri(to)}: the path of a unix socket has at most ${MAX_PATH} bytes, this one has ${Buffer.byteLength(to.path)}`,
+    );
   }
   const channel = new Channel(signal);
   const own = Buffer.allocUnsafeSlow(RECEIVE_BUFFER);

@@ -64,7 +64,8 @@ export function checkOptions(options: ConnectOptions): void {
   checkTimeout("timeout", options.timeout);
   checkTimeout("requestTimeout", options.requestTimeout);
   const { connections = 1, contexts = [], replies = "extended" } = options;
-  if (!Number.isInteger(connections) || connections < 1 || connections > 64) throw refuse("connections", connections, "a whole number from 1 to 64");
+  if (!Number.isInteger(connections) || connections < 1 || connections > 64)
+    throw refuse("connections", connections, "a whole number from 1 to 64");
   if (!["simple", "structured", "extended"].includes(replies)) throw refuse("replies", replies, '"simple", "structured" or "extended"');
   for (const context of contexts) {
     if (!/^[^:\0]+:[^\0]+$/.test(context)) throw refuse("contexts", context, "namespace:name");

@@ -7,7 +7,12 @@ const PARALLEL = 16;
  * Calls `step` for each piece of a range, several at a time. Once one fails no more are begun; what has been begun is waited for, so that
  * nobody works on the caller's buffer afterwards, and then the first failure is thrown.
  */
-export function inPieces(offset: bigint, length: bigint, maximum: bigint, step: (offset: bigint, length: bigint) => Promise<void>): Promise<void> {
+export function inPieces(
+  offset: bigint,
+  length: bigint,
+  maximum: bigint,
+  step: (offset: bigint, length: bigint) => Promise<void>,
+): Promise<void> {
   if (length <= maximum) return step(offset, length);
   const end = offset + length;
   let at = offset;

@@ -98,7 +98,10 @@ function alignmentCheck(minimum: number): (operation: string, offset: bigint, le
   const block = BigInt(minimum);
   return (operation, offset, length) => {
     if (offset % block === 0n && BigInt(length) % block === 0n) return;
-    throw new DiskError("EINVAL", `cannot ${operation} ${length} bytes at ${offset}: the server takes whole blocks of ${minimum} bytes only`);
+    throw new DiskError(
+      "EINVAL",
+      `cannot ${operation} ${length} bytes at ${offset}: the server takes whole blocks of ${minimum} bytes only`,
+    );
   };
 }
 

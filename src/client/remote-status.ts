@@ -16,7 +16,9 @@ export function remoteStatus(
 
   const statusOf = (name: string) => {
     // The number that stands for a context is each connection's own.
-    const ids = new Map(sessions.map((session) => [session, session.agreement.contexts.find((context) => context.name === name)?.id as number]));
+    const ids = new Map(
+      sessions.map((session) => [session, session.agreement.contexts.find((context) => context.name === name)?.id as number]),
+    );
     return (offset: bigint, length: bigint, { reqOne }: ExtentFlags): Promise<StatusExtent[]> => {
       const start = offset - (offset % minimum);
       const end = roundUp(offset + length, minimum, size);

@@ -207,10 +207,12 @@ export class Session implements ReplyOwner, ChannelOwner {
   #checkTime(): void {
     this.#timer = undefined;
     let oldest: PendingRequest | undefined;
-    for (const request of this.#slots) if (request !== undefined && !(oldest !== undefined && oldest.sent <= request.sent)) oldest = request;
+    for (const request of this.#slots)
+      if (request !== undefined && !(oldest !== undefined && oldest.sent <= request.sent)) oldest = request;
     if (oldest === undefined) return;
     const left = oldest.sent + this.#requestTimeout - performance.now();
     if (left > 0) this.#timer = setTimeout(() => this.#checkTime(), left);
-    else this.abort(new DiskError("ETIMEDOUT", `the server did not answer the request to ${oldest.wish()} within ${this.#requestTimeout} ms`));
+    else
+      this.abort(new DiskError("ETIMEDOUT", `the server did not answer the request to ${oldest.wish()} within ${this.#requestTimeout} ms`));
   }
 }

@@ -1,13 +1,13 @@
 // The client's half of the negotiation, from the greeting to the first request (protocol document, "Handshake").
 
-import { DiskError } from "../contract/error.ts";
 import type { BlockSize } from "../contract/connection.ts";
+import { DiskError } from "../contract/error.ts";
 import type { ExportInfo } from "../contract/plugin.ts";
 import { MAX_SIZE } from "../contract/size.ts";
-import { BASE_ALLOCATION, ClientFlag, HandshakeFlag, Info, NBD_MAGIC, Option, OPTION_MAGIC, Reply, TransmissionFlag } from "./constants.ts";
 import { refusal, serverText, violation } from "./client-errors.ts";
 import { type Answer, ask, decodeName, encodeOption, encodeString, infoData, leave, metaData } from "./client-options.ts";
 import { read, type Script, send } from "./client-script.ts";
+import { BASE_ALLOCATION, ClientFlag, HandshakeFlag, Info, NBD_MAGIC, OPTION_MAGIC, Option, Reply, TransmissionFlag } from "./constants.ts";
 import type { ReplyMode } from "./replies.ts";
 
 /** What a client wants of an export. */
@@ -106,7 +106,8 @@ function* greet(): Script<{ fixed: boolean; noZeroes: boolean }> {
     throw new DiskError("EPROTO", `this is no NBD server: its greeting begins with ${JSON.stringify(magic.toString("latin1"))}`);
   }
   const style = (yield* read(8, "the rest of the server's greeting")).readBigUInt64BE(0);
-  if (style === OLDSTYLE_MAGIC) throw new DiskError("EPROTO", "the server speaks the oldstyle negotiation of before 2011, which is not supported");
+  if (style === OLDSTYLE_MAGIC)
+    throw new DiskError("EPROTO", "the server speaks the oldstyle negotiation of before 2011, which is not supported");
   if (style !== OPTION_MAGIC) throw violation(`NBDMAGIC followed by 0x${style.toString(16)}`);
   const flags = (yield* read(2, "the server's handshake flags")).readUInt16BE(0);
   const fixed = (flags & HandshakeFlag.FIXED_NEWSTYLE) !== 0;
@@ -213,7 +214,8 @@ function agreement(
 
 function checkExport(size: bigint, flags: number, mode: ReplyMode): { size: bigint; flags: number } {
   if (size > MAX_SIZE) throw new DiskError("EOVERFLOW", `the server says that the export has ${size} bytes: no disk is larger than 2^63-1`);
-  if ((flags & TransmissionFlag.HAS_FLAGS) === 0) throw violation(`transmission flags 0x${flags.toString(16)} that do not say that they are there`);
+  if ((flags & TransmissionFlag.HAS_FLAGS) === 0)
+    throw violation(`transmission flags 0x${flags.toString(16)} that do not say that they are there`);
   let meant = flags;
   if (mode === "simple") meant &= ~TransmissionFlag.SEND_DF;
   if (mode !== "extended") meant &= ~TransmissionFlag.BLOCK_STATUS_PAYLOAD;

@@ -1,9 +1,9 @@
 // A client's options and the replies to them (protocol document, "Fixed newstyle negotiation").
 
 import { DiskError } from "../contract/error.ts";
-import { MAX_STRING, OPTION_MAGIC, OPTION_REPLY_MAGIC, Option, Reply } from "./constants.ts";
 import { refusal, serverText, violation } from "./client-errors.ts";
 import { read, type Script, send } from "./client-script.ts";
+import { MAX_STRING, OPTION_MAGIC, OPTION_REPLY_MAGIC, Option, Reply } from "./constants.ts";
 
 /** A single reply is never longer: two strings and some numbers. */
 const MAX_REPLY = 65_536;

@@ -1,11 +1,20 @@
 // The client's receiver: replies of every form from bytes in pieces of any size. A read's bytes go straight to where they are wanted;
 // whatever does not fit the requests under way is a violation and ends the connection.
 
-import { Chunk, ChunkFlag, Command, CommandFlag, EXTENDED_REPLY_MAGIC, MAX_STRING, SIMPLE_REPLY_MAGIC, STRUCTURED_REPLY_MAGIC } from "./constants.ts";
 import { errorAnswer, serverText, violation } from "./client-errors.ts";
 import { Gaps } from "./client-gaps.ts";
 import type { PendingRequest } from "./client-requests.ts";
 import { decodeStatus, descriptorCount, statusPrefixSize } from "./client-status.ts";
+import {
+  Chunk,
+  ChunkFlag,
+  Command,
+  CommandFlag,
+  EXTENDED_REPLY_MAGIC,
+  MAX_STRING,
+  SIMPLE_REPLY_MAGIC,
+  STRUCTURED_REPLY_MAGIC,
+} from "./constants.ts";
 import { codeOf } from "./errors.ts";
 import type { ReplyMode } from "./replies.ts";
 
@@ -108,7 +117,8 @@ export class ReplyReceiver {
     const magic = buffer.readUInt32BE(at);
     if (!this.#fits(magic)) throw violation(`0x${magic.toString(16)} where a reply should begin (${this.#mode} replies were agreed on)`);
     const request = this.#owner.find(buffer.readUInt32BE(at + 8), buffer.readUInt32BE(at + 12));
-    if (request === undefined) throw violation(`a reply with cookie 0x${buffer.toString("hex", at + 8, at + 16)}, which no request under way has`);
+    if (request === undefined)
+      throw violation(`a reply with cookie 0x${buffer.toString("hex", at + 8, at + 16)}, which no request under way has`);
     this.#request = request;
     if (magic === SIMPLE_REPLY_MAGIC) {
       this.#simple(request, buffer.readUInt32BE(at + 4));
@@ -166,7 +176,8 @@ export class ReplyReceiver {
       if (length !== 12) throw this.#misfit(`a hole chunk of ${length} bytes`);
       this.#wait(PREFIX, 12);
     } else if (type === Chunk.NONE) {
-      if (length !== 0 || !this.#last) throw this.#misfit(`a chunk of type NONE with ${length} bytes${this.#last ? "" : " that is not the last"}`);
+      if (length !== 0 || !this.#last)
+        throw this.#misfit(`a chunk of type NONE with ${length} bytes${this.#last ? "" : " that is not the last"}`);
       this.#endChunk();
     } else if (type === (extended ? Chunk.BLOCK_STATUS_EXT : Chunk.BLOCK_STATUS) && command === Command.BLOCK_STATUS) {
       descriptorCount(length, extended);
@@ -254,7 +265,8 @@ export class ReplyReceiver {
     const textLength = payload.readUInt16BE(4);
     const withOffset = this.#type === Chunk.ERROR_OFFSET;
     if (number === 0) throw this.#misfit("an error chunk without an error");
-    if (textLength > payload.length - (withOffset ? 14 : 6)) throw this.#misfit(`an error chunk of ${payload.length} bytes with a text of ${textLength}`);
+    if (textLength > payload.length - (withOffset ? 14 : 6))
+      throw this.#misfit(`an error chunk of ${payload.length} bytes with a text of ${textLength}`);
     const code = codeOf(number);
     const why = errorAnswer(number, serverText(payload.subarray(6, 6 + textLength)));
     if (!withOffset) {

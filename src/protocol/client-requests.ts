@@ -2,8 +2,8 @@
 
 import type { StatusExtent } from "../contract/connection.ts";
 import { DiskError } from "../contract/error.ts";
-import { Command, EXTENDED_REQUEST_MAGIC, EXTENDED_REQUEST_SIZE, REQUEST_MAGIC, REQUEST_SIZE } from "./constants.ts";
 import type { Gaps } from "./client-gaps.ts";
+import { Command, EXTENDED_REQUEST_MAGIC, EXTENDED_REQUEST_SIZE, REQUEST_MAGIC, REQUEST_SIZE } from "./constants.ts";
 
 /** A request from when it is made until it is settled. */
 export class PendingRequest {
@@ -112,7 +112,14 @@ export function requestSize(extended: boolean): number {
  *
  * @param length - bytes of the range, or of the payload that follows; below 2^32 unless `extended`
  */
-export function putRequest(buffer: Buffer, at: number, extended: boolean, request: PendingRequest, flags: number, length: number | bigint): number {
+export function putRequest(
+  buffer: Buffer,
+  at: number,
+  extended: boolean,
+  request: PendingRequest,
+  flags: number,
+  length: number | bigint,
+): number {
   buffer.writeUInt32BE(extended ? EXTENDED_REQUEST_MAGIC : REQUEST_MAGIC, at);
   buffer.writeUInt16BE(flags, at + 4);
   buffer.writeUInt16BE(request.command, at + 6);

@@ -47,7 +47,8 @@ export function parseUri(uri: string): UriParts {
   const keys = parseQuery(query, transport, fail);
   if (transport === "tcp") return { transport, ...parseAuthority(authority, fail), exportName };
 
-  if (authority !== "") throw fail(`${JSON.stringify(authority)} stands where a host would: a unix socket has none, write ${scheme}:///export?socket=path`);
+  if (authority !== "")
+    throw fail(`${JSON.stringify(authority)} stands where a host would: a unix socket has none, write ${scheme}:///export?socket=path`);
   const socket = keys.get("socket");
   if (socket === undefined || socket === "") throw fail("it does not say which socket: add ?socket=/path/of/the/socket");
   if (socket.includes("\0", 1)) throw fail("a socket's path has NUL nowhere but at its start");

@@ -63,7 +63,15 @@ describe("connect", () => {
     const { uri } = await goodServer({ flags: wire.READ_ONLY, replies: "simple" });
     await using disk = await connect(uri);
     expect(disk.negotiated).toMatchObject({ structured: false, extended: false });
-    expect(disk.capabilities).toMatchObject({ write: false, flush: false, trim: false, zero: false, extents: false, fua: "none", cache: "none" });
+    expect(disk.capabilities).toMatchObject({
+      write: false,
+      flush: false,
+      trim: false,
+      zero: false,
+      extents: false,
+      fua: "none",
+      cache: "none",
+    });
     expect(() => disk.write(new Uint8Array(1), 0n)).toThrow(expect.objectContaining({ code: "EPERM" }));
     expect(() => disk.cache(0n, 1n)).toThrow(expect.objectContaining({ code: "ENOTSUP" }));
     expect(await disk.extents(0n, 512n)).toEqual([{ offset: 0n, length: 512n, hole: false, zero: false }]);
@@ -321,7 +329,9 @@ describe("a minimum block size", () => {
       () => disk.trim(0n, 513n),
       () => disk.zero(1n, 512n),
     ]) {
-      expect(attempt).toThrow(expect.objectContaining({ code: "EINVAL", message: expect.stringContaining("whole blocks of 512 bytes only") }));
+      expect(attempt).toThrow(
+        expect.objectContaining({ code: "EINVAL", message: expect.stringContaining("whole blocks of 512 bytes only") }),
+      );
     }
     await disk.close();
     expect(requests.map(({ command }) => command)).toEqual([wire.READ, wire.DISC]);
@@ -332,7 +342,15 @@ describe("a minimum block size", () => {
       await client.negotiate({ size: 8192n, infos });
       const request = await client.request();
       expect(brief(request)).toEqual([wire.BLOCK_STATUS, 0, 512n, 1024n]);
-      client.chunk(request, wire.DONE, wire.STATUS, wire.statusPayload(1, [[512, 3], [512, 0]]));
+      client.chunk(
+        request,
+        wire.DONE,
+        wire.STATUS,
+        wire.statusPayload(1, [
+          [512, 3],
+          [512, 0],
+        ]),
+      );
       await client.serve();
     });
     const disk = await connect(uri);
@@ -352,7 +370,15 @@ describe("extents and contexts", () => {
       await client.negotiate({ contexts });
       for (let round = 0; round < 2; round += 1) {
         const request = await client.request();
-        client.chunk(request, wire.MORE, wire.STATUS, wire.statusPayload(1, [[512, 2], [512, 4]]));
+        client.chunk(
+          request,
+          wire.MORE,
+          wire.STATUS,
+          wire.statusPayload(1, [
+            [512, 2],
+            [512, 4],
+          ]),
+        );
         client.chunk(request, wire.DONE, wire.STATUS, wire.statusPayload(2, [[1024, 1]]));
       }
       await client.serve();

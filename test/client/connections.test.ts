@@ -138,7 +138,10 @@ describe("several connections", () => {
     const outcomes = await reading;
     expect(outcomes).toHaveLength(6);
     for (const outcome of outcomes) {
-      expect(outcome).toMatchObject({ status: "rejected", reason: { message: "cannot read 1 bytes at 0: the server closed the connection" } });
+      expect(outcome).toMatchObject({
+        status: "rejected",
+        reason: { message: "cannot read 1 bytes at 0: the server closed the connection" },
+      });
     }
     await Promise.all(clients.map((client) => client.gone()));
     await expect(disk.write(new Uint8Array(1), 0n)).rejects.toMatchObject({ code: "ECONNRESET" });

@@ -121,7 +121,13 @@ export class FakeClient {
   }
 
   /** Answers options as a good server would, until GO. */
-  async haggle({ size = 1n << 20n, flags = 0, replies = "structured", contexts = ["base:allocation"], infos = [] }: FakeExport): Promise<FakeOption[]> {
+  async haggle({
+    size = 1n << 20n,
+    flags = 0,
+    replies = "structured",
+    contexts = ["base:allocation"],
+    infos = [],
+  }: FakeExport): Promise<FakeOption[]> {
     const options: FakeOption[] = [];
     for (;;) {
       const asked = await this.option();

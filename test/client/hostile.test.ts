@@ -1,7 +1,7 @@
 // Servers that break the protocol, go away or say nothing: a clear error each time, at once for every request under way, and no stale data.
 
-import { createServer } from "node:net";
 import { once } from "node:events";
+import { createServer } from "node:net";
 import { duplexPair } from "node:stream";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { connect, connectStream, listContexts, listExports } from "../../src/client/index.ts";
@@ -64,7 +64,11 @@ describe("a server that hangs up", () => {
         theirs.end(bytes.subarray(0, length));
       })();
       const disk = await connectStream(ours);
-      const outcomes = await Promise.allSettled([disk.read(new Uint8Array(16), 0n), disk.read(new Uint8Array(1), 5n), disk.extents(0n, 9n)]);
+      const outcomes = await Promise.allSettled([
+        disk.read(new Uint8Array(16), 0n),
+        disk.read(new Uint8Array(1), 5n),
+        disk.extents(0n, 9n),
+      ]);
       expect(outcomes, `${length} bytes`).toEqual([
         { status: "rejected", reason: failure("ECONNRESET", "cannot read 16 bytes at 0: the server closed the connection") },
         { status: "rejected", reason: failure("ECONNRESET", "cannot read 1 bytes at 5: the server closed the connection") },
@@ -84,7 +88,9 @@ describe("a server that hangs up", () => {
     theirs.destroy();
     ours.destroy();
     await once(ours, "close");
-    await expect(disk.read(new Uint8Array(1), 0n)).rejects.toEqual(failure("ECONNRESET", "cannot read 1 bytes at 0: the server closed the connection"));
+    await expect(disk.read(new Uint8Array(1), 0n)).rejects.toEqual(
+      failure("ECONNRESET", "cannot read 1 bytes at 0: the server closed the connection"),
+    );
     await disk.close();
   });
 
@@ -95,7 +101,9 @@ describe("a server that hangs up", () => {
       client.send(wire.serverReply("one"));
       client.stream.end();
     });
-    await expect(listExports(uri)).rejects.toEqual(failure("ECONNRESET", "instead of sending the answer to the request to list its exports"));
+    await expect(listExports(uri)).rejects.toEqual(
+      failure("ECONNRESET", "instead of sending the answer to the request to list its exports"),
+    );
     await expect(listContexts(uri)).rejects.toEqual(failure("EPROTO", "a reply to option 3, where option 8 was sent"));
   });
 });
@@ -103,7 +111,9 @@ describe("a server that hangs up", () => {
 describe("a server that says nothing", () => {
   it("is given up when the time for connecting is over", async () => {
     const { uri } = await fakeServer((client) => client.gone());
-    await expect(connect(uri, { timeout: 50 })).rejects.toEqual(failure("ETIMEDOUT", "the server did not connect and greet within 50 ms: is it an NBD server?"));
+    await expect(connect(uri, { timeout: 50 })).rejects.toEqual(
+      failure("ETIMEDOUT", "the server did not connect and greet within 50 ms: is it an NBD server?"),
+    );
     await expect(listExports(uri, { timeout: 50 })).rejects.toEqual(failure("ETIMEDOUT", uri));
   });
 
@@ -115,7 +125,9 @@ describe("a server that says nothing", () => {
       await client.gone();
       clearInterval(endless);
     });
-    await expect(connect(uri, { timeout: 100 })).rejects.toEqual(failure("ETIMEDOUT", "the server did not send the answer to the request to use extended headers"));
+    await expect(connect(uri, { timeout: 100 })).rejects.toEqual(
+      failure("ETIMEDOUT", "the server did not send the answer to the request to use extended headers"),
+    );
   });
 
   it("is given up when a request has waited too long, and with it whatever else is under way", async () => {
@@ -133,7 +145,10 @@ describe("a server that says nothing", () => {
     const outcomes = await Promise.allSettled([disk.read(new Uint8Array(100), 0n), disk.read(new Uint8Array(7), 8n)]);
     expect(outcomes).toEqual([
       { status: "rejected", reason: failure("ETIMEDOUT", "the server did not answer the request to read 100 bytes at 0 within 60 ms") },
-      { status: "rejected", reason: failure("ETIMEDOUT", "cannot read 7 bytes at 8: the server did not answer the request to read 100 bytes") },
+      {
+        status: "rejected",
+        reason: failure("ETIMEDOUT", "cannot read 7 bytes at 8: the server did not answer the request to read 100 bytes"),
+      },
     ]);
     await expect(disk.read(new Uint8Array(1), 0n)).rejects.toEqual(failure("ETIMEDOUT", "cannot read 1 bytes at 0"));
     await disk.close();
@@ -198,13 +213,43 @@ describe("a signal", () => {
 
 describe("a server that breaks the protocol", () => {
   it.each<[string, FakeExport, (client: FakeClient) => Promise<unknown>, string]>([
-    ["answers with another cookie", {}, async (client) => client.done({ ...(await client.request()), cookie: 0xdeadn }), "cookie 0x000000000000dead"],
-    ["answers a read that it was not asked", {}, async (client) => (await client.requests(2)) && client.send(wire.simpleReply(0n)), "cookie 0x0000000000000000"],
-    ["sends rubbish", {}, async (client) => (await client.requests(2)) && client.send(Buffer.alloc(1000, "rubbish")), "0x72756262 where a reply should begin"],
-    ["sends bytes outside the request", {}, async (client) => client.data({ ...(await client.request()), offset: 100n }, 1), "outside what was asked for"],
+    [
+      "answers with another cookie",
+      {},
+      async (client) => client.done({ ...(await client.request()), cookie: 0xdeadn }),
+      "cookie 0x000000000000dead",
+    ],
+    [
+      "answers a read that it was not asked",
+      {},
+      async (client) => (await client.requests(2)) && client.send(wire.simpleReply(0n)),
+      "cookie 0x0000000000000000",
+    ],
+    [
+      "sends rubbish",
+      {},
+      async (client) => (await client.requests(2)) && client.send(Buffer.alloc(1000, "rubbish")),
+      "0x72756262 where a reply should begin",
+    ],
+    [
+      "sends bytes outside the request",
+      {},
+      async (client) => client.data({ ...(await client.request()), offset: 100n }, 1),
+      "outside what was asked for",
+    ],
     ["sends too little", {}, async (client) => client.done(await client.request()), "ends and 100 of the bytes have not come"],
-    ["answers a read with a simple reply", {}, async (client) => client.send(wire.simpleReply((await client.request()).cookie, 0, Buffer.alloc(100))), "a simple reply"],
-    ["sends structured replies that were not agreed on", { replies: "simple" }, async (client) => client.data(await client.request(), 1), "where a reply should begin"],
+    [
+      "answers a read with a simple reply",
+      {},
+      async (client) => client.send(wire.simpleReply((await client.request()).cookie, 0, Buffer.alloc(100))),
+      "a simple reply",
+    ],
+    [
+      "sends structured replies that were not agreed on",
+      { replies: "simple" },
+      async (client) => client.data(await client.request(), 1),
+      "where a reply should begin",
+    ],
   ])("%s: everything under way fails, and the connection is closed", async (_, fake, script, text) => {
     let gone: Promise<Buffer> | undefined;
     const { uri } = await fakeServer(async (client) => {
@@ -231,7 +276,9 @@ describe("a server that breaks the protocol", () => {
       client.send(wire.exportInfo(1n, 1), wire.optionReply(wire.GO, wire.ACK), Buffer.from("surprise"));
       await client.gone();
     });
-    await expect(connect(uri, { replies: "simple" })).rejects.toEqual(failure("EPROTO", "the server sent 8 bytes before it was asked for anything"));
+    await expect(connect(uri, { replies: "simple" })).rejects.toEqual(
+      failure("EPROTO", "the server sent 8 bytes before it was asked for anything"),
+    );
   });
 
   it("has its text shown when it refuses, and hears ABORT from a client that leaves", async () => {

@@ -14,12 +14,19 @@ describeWith(["nbd-server"], "nbd-server", () => {
     const content = noise(1 << 20);
     writeSparse(join(folder, "one"), content);
     writeSparse(join(folder, "two"), Buffer.alloc(4096));
-    const { uri } = await nbdServer({ one: { exportname: join(folder, "one"), flush: true, fua: true }, two: { exportname: join(folder, "two"), readonly: true } });
+    const { uri } = await nbdServer({
+      one: { exportname: join(folder, "one"), flush: true, fua: true },
+      two: { exportname: join(folder, "two"), readonly: true },
+    });
     expect((await listExports(uri())).map(({ name }) => name).toSorted()).toEqual(["one", "two"]);
     expect(await listContexts(uri("one"))).toEqual([]);
 
     await using one = await connect(uri("one"), { connections: 4 });
-    expect(one).toMatchObject({ size: 1n << 20n, exportName: "one", capabilities: { write: true, flush: true, fua: "native", extents: false } });
+    expect(one).toMatchObject({
+      size: 1n << 20n,
+      exportName: "one",
+      capabilities: { write: true, flush: true, fua: "native", extents: false },
+    });
     const target = Buffer.alloc(1 << 20);
     await one.read(target, 0n);
     expect(target.equals(content)).toBe(true);

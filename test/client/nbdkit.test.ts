@@ -38,7 +38,17 @@ describeWith(["nbdkit"], "nbdkit", () => {
         size: 10n << 20n,
         exportName: "anything",
         negotiated: { structured: true, extended: false, connections: 1, tls: false },
-        capabilities: { write: true, flush: true, trim: true, zero: true, fua: "native", fastZero: true, extents: true, multiConn: true, cache: "native" },
+        capabilities: {
+          write: true,
+          flush: true,
+          trim: true,
+          zero: true,
+          fua: "native",
+          fastZero: true,
+          extents: true,
+          multiConn: true,
+          cache: "native",
+        },
       });
       expect(await listExports(uri())).toEqual([{ name: "" }]);
       expect(await listContexts(uri())).toEqual(["base:allocation"]);
@@ -109,20 +119,35 @@ describeWith(["nbdkit"], "nbdkit", () => {
     }
   });
 
-  it.each(["EPERM", "EIO", "ENOMEM", "EINVAL", "ENOSPC", "ESHUTDOWN"])("fails with %s in the code that a program looks for", async (code) => {
-    const { uri } = await nbdkit("unix", "--filter=error", "memory", "1M", `error=${code}`, "error-pread-rate=100%");
-    await using disk = await connect(uri());
-    await disk.write(new Uint8Array(10), 0n);
-    await expect(disk.read(new Uint8Array(10), 5n)).rejects.toMatchObject({ code, message: expect.stringContaining(`cannot read 10 bytes at 5: the server answers ${code}`) });
-  });
+  it.each(["EPERM", "EIO", "ENOMEM", "EINVAL", "ENOSPC", "ESHUTDOWN"])(
+    "fails with %s in the code that a program looks for",
+    async (code) => {
+      const { uri } = await nbdkit("unix", "--filter=error", "memory", "1M", `error=${code}`, "error-pread-rate=100%");
+      await using disk = await connect(uri());
+      await disk.write(new Uint8Array(10), 0n);
+      await expect(disk.read(new Uint8Array(10), 5n)).rejects.toMatchObject({
+        code,
+        message: expect.stringContaining(`cannot read 10 bytes at 5: the server answers ${code}`),
+      });
+    },
+  );
 
   it("loses no error among many requests", async () => {
     const folder = tree();
-    const { uri } = await nbdkit("unix", "--filter=error", "memory", "1M", "error-pwrite-rate=100%", `error-pwrite-file=${join(folder, "inject")}`);
+    const { uri } = await nbdkit(
+      "unix",
+      "--filter=error",
+      "memory",
+      "1M",
+      "error-pwrite-rate=100%",
+      `error-pwrite-file=${join(folder, "inject")}`,
+    );
     await using disk = await connect(uri(), { connections: 2 });
     await disk.write(new Uint8Array(512), 0n);
     writeFileSync(join(folder, "inject"), "");
-    const outcomes = await Promise.allSettled(Array.from({ length: 200 }, (_, index) => disk.write(new Uint8Array(512), BigInt(index) * 512n)));
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: 200 }, (_, index) => disk.write(new Uint8Array(512), BigInt(index) * 512n)),
+    );
     expect(outcomes.filter(({ status }) => status === "rejected")).toHaveLength(200);
     rmSync(join(folder, "inject"));
     await disk.write(new Uint8Array(512), 0n);
@@ -145,7 +170,8 @@ describeWith(["nbdkit"], "nbdkit", () => {
     expect(disk.size).toBe(1n << 20n);
     expect(disk.negotiated.structured).toBe(mask === 1);
     expect([...(await readAll(disk, 0n, 4))]).toEqual([1, 2, 3, 0]);
-    if (mask !== 1) await expect(listExports(uri())).rejects.toMatchObject({ code: "ENOTSUP", message: expect.stringContaining("too old") });
+    if (mask !== 1)
+      await expect(listExports(uri())).rejects.toMatchObject({ code: "ENOTSUP", message: expect.stringContaining("too old") });
   });
 
   it("with the oldstyle negotiation is refused with a clear error", async () => {

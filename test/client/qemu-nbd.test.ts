@@ -111,7 +111,13 @@ describeWith(["qemu-nbd", "qemu-img", "qemu-io"], "qemu-nbd", () => {
   it("says in words what went wrong with a request", async () => {
     const path = join(tree(), "disk.raw");
     await run("qemu-img", ["create", "-q", "-f", "raw", path, "1M"]);
-    const failing = { driver: "blkdebug", "image.driver": "file", "image.filename": path, "inject-error.0.event": "none", "inject-error.0.iotype": "write" };
+    const failing = {
+      driver: "blkdebug",
+      "image.driver": "file",
+      "image.filename": path,
+      "inject-error.0.event": "none",
+      "inject-error.0.iotype": "write",
+    };
     const options = Object.entries(failing).map(([key, value]) => `file.${key}=${value}`);
     const { uri } = await qemuNbd("unix", "--image-opts", ["driver=raw", ...options].join());
     await using disk = await connect(uri());

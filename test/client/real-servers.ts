@@ -1,7 +1,7 @@
 // Real NBD servers, each running until the end of the test that started it.
 
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { once } from "node:events";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { watch } from "node:fs/promises";
 import { createServer } from "node:net";
 import { basename, dirname, join } from "node:path";
@@ -40,13 +40,18 @@ export function qemuNbd(reach: Reach, ...args: readonly string[]): Promise<RealS
 }
 
 /** Starts nbd-server on a unix socket, with a section of its configuration for each export. It goes to the background, and is ended from there. */
-export async function nbdServer(exports: Readonly<Record<string, Readonly<Record<string, string | boolean>>>>): Promise<Pick<RealServer, "uri">> {
+export async function nbdServer(
+  exports: Readonly<Record<string, Readonly<Record<string, string | boolean>>>>,
+): Promise<Pick<RealServer, "uri">> {
   const folder = tree();
   const [pid, config, path] = [join(folder, "pid"), join(folder, "config"), join(folder, "socket")];
   // It listens for TCP whatever it is told, and dies of port 0.
   const generic = { unixsock: path, listenaddr: "127.0.0.1", port: String(await freePort()), allowlist: true };
   const sections = Object.entries({ generic, ...exports }).map(
-    ([name, keys]) => `[${name}]\n${Object.entries(keys).map(([key, value]) => `${key} = ${value}\n`).join("")}`,
+    ([name, keys]) =>
+      `[${name}]\n${Object.entries(keys)
+        .map(([key, value]) => `${key} = ${value}\n`)
+        .join("")}`,
   );
   writeFileSync(config, sections.join(""));
   onTestFinished(() => {

@@ -3,7 +3,22 @@ import { type ExportQuery, negotiateContextList, negotiateExport, negotiateList 
 import { type Script, ScriptRunner } from "../../src/protocol/client-script.ts";
 import * as wire from "../client/wire.ts";
 
-const { ACK, GO, INFO, LIST, LIST_META_CONTEXT, SET_META_CONTEXT, STRUCTURED_REPLY, EXTENDED_HEADERS, UNSUP, join, optionReply, u16, u32, u64 } = wire;
+const {
+  ACK,
+  GO,
+  INFO,
+  LIST,
+  LIST_META_CONTEXT,
+  SET_META_CONTEXT,
+  STRUCTURED_REPLY,
+  EXTENDED_HEADERS,
+  UNSUP,
+  join,
+  optionReply,
+  u16,
+  u32,
+  u64,
+} = wire;
 
 interface Replay {
   /** What the client sent. */
@@ -91,13 +106,32 @@ describe("negotiating an export", () => {
   });
 
   it("falls back to structured replies", () => {
-    const { said, result } = open({}, wire.greeting(), optionReply(EXTENDED_HEADERS, UNSUP), optionReply(STRUCTURED_REPLY, ACK), allocation, started);
+    const { said, result } = open(
+      {},
+      wire.greeting(),
+      optionReply(EXTENDED_HEADERS, UNSUP),
+      optionReply(STRUCTURED_REPLY, ACK),
+      allocation,
+      started,
+    );
     expect(said.equals(join(flags3, option(EXTENDED_HEADERS), option(STRUCTURED_REPLY), setContexts, go))).toBe(true);
-    expect(result).toMatchObject({ mode: "structured", contexts: [{ id: 77 }], exportName: "disk", blockSize: undefined, description: undefined });
+    expect(result).toMatchObject({
+      mode: "structured",
+      contexts: [{ id: 77 }],
+      exportName: "disk",
+      blockSize: undefined,
+      description: undefined,
+    });
   });
 
   it("falls back to simple replies, which have no contexts", () => {
-    const { said, result } = open({}, wire.greeting(), optionReply(EXTENDED_HEADERS, UNSUP), optionReply(STRUCTURED_REPLY, wire.POLICY), started);
+    const { said, result } = open(
+      {},
+      wire.greeting(),
+      optionReply(EXTENDED_HEADERS, UNSUP),
+      optionReply(STRUCTURED_REPLY, wire.POLICY),
+      started,
+    );
     expect(said.equals(join(flags3, option(EXTENDED_HEADERS), option(STRUCTURED_REPLY), go))).toBe(true);
     expect(result).toMatchObject({ mode: "simple", contexts: [] });
   });
@@ -205,7 +239,8 @@ describe("negotiating an export", () => {
   });
 
   it("rounds the maximum block size down to whole blocks", () => {
-    const sizes = (...list: [number, number, number]): Replay => open({ replies: "simple" }, wire.greeting(), wire.blockSizeInfo(...list), started);
+    const sizes = (...list: [number, number, number]): Replay =>
+      open({ replies: "simple" }, wire.greeting(), wire.blockSizeInfo(...list), started);
     expect(sizes(512, 512, 1000).result).toMatchObject({ blockSize: { minimum: 512, preferred: 512, maximum: 512 } });
     expect(sizes(512, 512, 0xffffffff).result).toMatchObject({ blockSize: { maximum: 0xffffffff } });
   });
@@ -217,11 +252,19 @@ describe("negotiating an export", () => {
     ["no option reply", [wire.greeting(), Buffer.alloc(20)], "no option reply, but 00000000"],
     ["a reply to another option", [wire.greeting(), optionReply(LIST, ACK)], "a reply to option 3, where option 7 was sent"],
     ["a reply of another type", [wire.greeting(), optionReply(GO, wire.SERVER, "disk")], "a reply of type 2"],
-    ["a reply that claims 4 GiB", [wire.greeting(), join(optionReply(GO, INFO).subarray(0, 16), u32(0xffffffff))], "an option reply of 4294967295 bytes"],
+    [
+      "a reply that claims 4 GiB",
+      [wire.greeting(), join(optionReply(GO, INFO).subarray(0, 16), u32(0xffffffff))],
+      "an option reply of 4294967295 bytes",
+    ],
     ["an acknowledgement with a payload", [wire.greeting(), optionReply(GO, ACK, "yes")], "acknowledgement"],
     ["an acknowledgement without the size", [wire.greeting(), optionReply(GO, ACK)], "without telling its size"],
     ["information of one byte", [wire.greeting(), optionReply(GO, INFO, "x"), started], "information of 1 bytes"],
-    ["a size in too few bytes", [wire.greeting(), optionReply(GO, INFO, join(u16(0), u64(0n))), started], "in 10 bytes where there must be 12"],
+    [
+      "a size in too few bytes",
+      [wire.greeting(), optionReply(GO, INFO, join(u16(0), u64(0n))), started],
+      "in 10 bytes where there must be 12",
+    ],
     ["block sizes in too many bytes", [wire.greeting(), optionReply(GO, INFO, join(u16(3), Buffer.alloc(16))), started], "in 18 bytes"],
     ["a minimum block size that is no power of two", [wire.greeting(), wire.blockSizeInfo(513, 4096, 65536), started], "minimum must be"],
     ["a minimum block size of 0", [wire.greeting(), wire.blockSizeInfo(0, 4096, 65536), started], "minimum must be"],
@@ -239,21 +282,38 @@ describe("negotiating an export", () => {
     ["a context without a name", optionReply(SET_META_CONTEXT, wire.META_CONTEXT, u32(1)), "described in 4 bytes"],
     [
       "two contexts with one number",
-      join(wire.contextReply(SET_META_CONTEXT, 1, "x-a:b"), wire.contextReply(SET_META_CONTEXT, 1, "x-a:c"), optionReply(SET_META_CONTEXT, ACK)),
+      join(
+        wire.contextReply(SET_META_CONTEXT, 1, "x-a:b"),
+        wire.contextReply(SET_META_CONTEXT, 1, "x-a:c"),
+        optionReply(SET_META_CONTEXT, ACK),
+      ),
       "the same context twice",
     ],
     [
       "a context twice",
-      join(wire.contextReply(SET_META_CONTEXT, 1, "x-a:b"), wire.contextReply(SET_META_CONTEXT, 2, "x-a:b"), optionReply(SET_META_CONTEXT, ACK)),
+      join(
+        wire.contextReply(SET_META_CONTEXT, 1, "x-a:b"),
+        wire.contextReply(SET_META_CONTEXT, 2, "x-a:b"),
+        optionReply(SET_META_CONTEXT, ACK),
+      ),
       "the same context twice",
     ],
     [
       "more contexts than anyone asked for",
-      join(...Array.from({ length: 65 }, (_, id) => wire.contextReply(SET_META_CONTEXT, id, `x:${id}`)), optionReply(SET_META_CONTEXT, ACK)),
+      join(
+        ...Array.from({ length: 65 }, (_, id) => wire.contextReply(SET_META_CONTEXT, id, `x:${id}`)),
+        optionReply(SET_META_CONTEXT, ACK),
+      ),
       "65 contexts",
     ],
   ])("ends with a clear error when the server sends %s", (_, server, text) => {
-    const ends = open({ replies: "structured" }, wire.greeting(), optionReply(STRUCTURED_REPLY, ACK), server, optionReply(SET_META_CONTEXT, ACK));
+    const ends = open(
+      { replies: "structured" },
+      wire.greeting(),
+      optionReply(STRUCTURED_REPLY, ACK),
+      server,
+      optionReply(SET_META_CONTEXT, ACK),
+    );
     expect(ends.error).toEqual(failure("EPROTO", text));
   });
 
@@ -287,7 +347,12 @@ describe("listing exports", () => {
   const list = (...server: readonly Buffer[]): Replay => play(() => negotiateList(), wire.greeting(), ...server);
 
   it("gives names and descriptions, then takes leave", () => {
-    const { said, result } = list(wire.serverReply("disk", "the first"), wire.serverReply(""), wire.serverReply("ß/2"), optionReply(LIST, ACK));
+    const { said, result } = list(
+      wire.serverReply("disk", "the first"),
+      wire.serverReply(""),
+      wire.serverReply("ß/2"),
+      optionReply(LIST, ACK),
+    );
     expect(said.equals(join(flags3, option(LIST), option(wire.ABORT)))).toBe(true);
     expect(result).toEqual([{ name: "disk", description: "the first" }, { name: "" }, { name: "ß/2" }]);
   });
@@ -300,13 +365,16 @@ describe("listing exports", () => {
   });
 
   it("refuses entries that contradict themselves", () => {
-    expect(list(optionReply(LIST, wire.SERVER, join(u32(5), "disk")), optionReply(LIST, ACK)).error).toEqual(failure("EPROTO", "list entry"));
+    expect(list(optionReply(LIST, wire.SERVER, join(u32(5), "disk")), optionReply(LIST, ACK)).error).toEqual(
+      failure("EPROTO", "list entry"),
+    );
     expect(list(optionReply(LIST, wire.SERVER, "abc"), optionReply(LIST, ACK)).error).toEqual(failure("EPROTO", "list entry of 3 bytes"));
   });
 });
 
 describe("listing contexts", () => {
-  const list = (queries: readonly string[], ...server: readonly Buffer[]): Replay => play(() => negotiateContextList("disk", queries), ...server);
+  const list = (queries: readonly string[], ...server: readonly Buffer[]): Replay =>
+    play(() => negotiateContextList("disk", queries), ...server);
 
   it("gives their names, then takes leave", () => {
     const { said, result } = list(

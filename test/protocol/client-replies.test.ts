@@ -6,7 +6,8 @@ import type { ReplyMode } from "../../src/protocol/replies.ts";
 import * as wire from "../client/wire.ts";
 
 const { BLOCK_STATUS, DATA, DONE, ERROR, ERROR_OFFSET, HOLE, MORE, NONE, READ, STATUS, STATUS_EXT, WRITE } = wire;
-const { chunk, dataPayload, errorPayload, extendedChunk, extendedStatusPayload, holePayload, join, simpleReply, statusPayload, u32, u64 } = wire;
+const { chunk, dataPayload, errorPayload, extendedChunk, extendedStatusPayload, holePayload, join, simpleReply, statusPayload, u32, u64 } =
+  wire;
 
 interface Wanted {
   readonly command: number;
@@ -25,12 +26,22 @@ class Bench {
     const nothing = (): void => undefined;
     this.requests = wanted.map(({ command, offset = 0n, length = 8, flags = 0 }, index) => {
       const target = command === READ ? Buffer.alloc(Number(length), ".") : undefined;
-      const request = new PendingRequest(command, flags, offset, length, target, command === BLOCK_STATUS ? 7 : undefined, nothing, nothing);
+      const request = new PendingRequest(
+        command,
+        flags,
+        offset,
+        length,
+        target,
+        command === BLOCK_STATUS ? 7 : undefined,
+        nothing,
+        nothing,
+      );
       request.cookieLow = index + 1;
       return request;
     });
     this.receiver = new ReplyReceiver(mode, {
-      find: (high, low) => (high === 0 ? this.requests.find((request) => request.cookieLow === low && !this.settled.includes(request)) : undefined),
+      find: (high, low) =>
+        high === 0 ? this.requests.find((request) => request.cookieLow === low && !this.settled.includes(request)) : undefined,
       hasContext: (id) => id === 7 || id === 8,
       settle: (request) => this.settled.push(request),
     });
@@ -145,10 +156,26 @@ describe("chunks of data and holes", () => {
   it.each<[string, readonly Buffer[], string]>([
     ["too little data", [chunk(1n, DONE, DATA, dataPayload(100n, "1234567"))], "ends and 1 of the bytes have not come"],
     ["no data", [chunk(1n, DONE, NONE)], "ends and 8 of the bytes have not come"],
-    ["a gap", [chunk(1n, MORE, DATA, dataPayload(100n, "123")), chunk(1n, DONE, DATA, dataPayload(104n, "5678"))], "ends and 1 of the bytes"],
-    ["bytes twice", [chunk(1n, MORE, DATA, dataPayload(100n, "12345678")), chunk(1n, DONE, DATA, dataPayload(107n, "8"))], "some of which were there"],
-    ["a hole over data", [chunk(1n, MORE, DATA, dataPayload(100n, "1234")), chunk(1n, DONE, HOLE, holePayload(103n, 5))], "some of which were there"],
-    ["all of it twice", [chunk(1n, MORE, DATA, dataPayload(100n, "12345678")), chunk(1n, DONE, HOLE, holePayload(100n, 8))], "some of which were there"],
+    [
+      "a gap",
+      [chunk(1n, MORE, DATA, dataPayload(100n, "123")), chunk(1n, DONE, DATA, dataPayload(104n, "5678"))],
+      "ends and 1 of the bytes",
+    ],
+    [
+      "bytes twice",
+      [chunk(1n, MORE, DATA, dataPayload(100n, "12345678")), chunk(1n, DONE, DATA, dataPayload(107n, "8"))],
+      "some of which were there",
+    ],
+    [
+      "a hole over data",
+      [chunk(1n, MORE, DATA, dataPayload(100n, "1234")), chunk(1n, DONE, HOLE, holePayload(103n, 5))],
+      "some of which were there",
+    ],
+    [
+      "all of it twice",
+      [chunk(1n, MORE, DATA, dataPayload(100n, "12345678")), chunk(1n, DONE, HOLE, holePayload(100n, 8))],
+      "some of which were there",
+    ],
     ["data after the end", [chunk(1n, DONE, DATA, dataPayload(101n, "12345678"))], "chunk of 8 bytes at 101, outside what was asked for"],
     ["data before the start", [chunk(1n, DONE, DATA, dataPayload(99n, "1"))], "chunk of 1 bytes at 99, outside"],
     ["data far away", [chunk(1n, DONE, DATA, dataPayload(2n ** 64n - 1n, "1"))], "outside what was asked for"],
@@ -252,7 +279,18 @@ describe("block status", () => {
   const ask = { command: BLOCK_STATUS, offset: 1000n, length: 100n };
 
   it("becomes extents of the context that was asked about", () => {
-    const replies = [chunk(1n, MORE, STATUS, statusPayload(8, [[100, 9]])), chunk(1n, DONE, STATUS, statusPayload(7, [[40, 0], [60, 3]]))];
+    const replies = [
+      chunk(1n, MORE, STATUS, statusPayload(8, [[100, 9]])),
+      chunk(
+        1n,
+        DONE,
+        STATUS,
+        statusPayload(7, [
+          [40, 0],
+          [60, 3],
+        ]),
+      ),
+    ];
     expect(play("structured", [ask], ...replies)).toEqual([
       [
         { offset: 1000n, length: 40n, status: 0n },
@@ -262,7 +300,9 @@ describe("block status", () => {
   });
 
   it("may end early, and may go on after the request in its last extent", () => {
-    expect(play("structured", [ask], chunk(1n, DONE, STATUS, statusPayload(7, [[10, 1]])))).toEqual([[{ offset: 1000n, length: 10n, status: 1n }]]);
+    expect(play("structured", [ask], chunk(1n, DONE, STATUS, statusPayload(7, [[10, 1]])))).toEqual([
+      [{ offset: 1000n, length: 10n, status: 1n }],
+    ]);
     expect(play("structured", [ask], chunk(1n, DONE, STATUS, statusPayload(7, [[0xffffffff, 1]])))).toEqual([
       [{ offset: 1000n, length: 100n, status: 1n }],
     ]);
@@ -270,7 +310,10 @@ describe("block status", () => {
 
   it("has 64 bits with extended headers", () => {
     const length = 2n ** 62n;
-    const payload = extendedStatusPayload(7, [[2n ** 61n, 2n ** 63n + 1n], [2n ** 61n, 0n]]);
+    const payload = extendedStatusPayload(7, [
+      [2n ** 61n, 2n ** 63n + 1n],
+      [2n ** 61n, 0n],
+    ]);
     expect(play("extended", [{ ...ask, length }], extendedChunk(1n, 1000n, DONE, STATUS_EXT, payload))).toEqual([
       [
         { offset: 1000n, length: 2n ** 61n, status: 2n ** 63n + 1n },
@@ -282,19 +325,87 @@ describe("block status", () => {
   const one = { ...ask, flags: wire.REQ_ONE };
   it.each<[string, ReplyMode, Wanted, readonly Buffer[], string]>([
     ["an extent of no length", "structured", ask, [chunk(1n, DONE, STATUS, statusPayload(7, [[0, 0]]))], "an extent of no length"],
-    ["extents after the end", "structured", ask, [chunk(1n, DONE, STATUS, statusPayload(7, [[100, 0], [1, 0]]))], "goes on after the end"],
-    ["a context that was not negotiated", "structured", ask, [chunk(1n, DONE, STATUS, statusPayload(9, [[1, 0]]))], "context 9, which was not negotiated"],
-    ["a context twice", "structured", ask, [chunk(1n, MORE, STATUS, statusPayload(7, [[1, 0]])), chunk(1n, DONE, STATUS, statusPayload(7, [[1, 0]]))], "there before"],
+    [
+      "extents after the end",
+      "structured",
+      ask,
+      [
+        chunk(
+          1n,
+          DONE,
+          STATUS,
+          statusPayload(7, [
+            [100, 0],
+            [1, 0],
+          ]),
+        ),
+      ],
+      "goes on after the end",
+    ],
+    [
+      "a context that was not negotiated",
+      "structured",
+      ask,
+      [chunk(1n, DONE, STATUS, statusPayload(9, [[1, 0]]))],
+      "context 9, which was not negotiated",
+    ],
+    [
+      "a context twice",
+      "structured",
+      ask,
+      [chunk(1n, MORE, STATUS, statusPayload(7, [[1, 0]])), chunk(1n, DONE, STATUS, statusPayload(7, [[1, 0]]))],
+      "there before",
+    ],
     ["only another context", "structured", ask, [chunk(1n, DONE, STATUS, statusPayload(8, [[1, 0]]))], "without a word of the context"],
     ["no context", "structured", ask, [chunk(1n, DONE, NONE)], "without a word of the context"],
     ["no extents", "structured", ask, [chunk(1n, DONE, STATUS, u32(7))], "no list of 1 to 1048576 descriptors"],
     ["half an extent", "structured", ask, [chunk(1n, DONE, STATUS, join(u32(7), u32(1)))], "no list of 1 to 1048576"],
     ["4 GiB of extents", "structured", ask, [chunk(1n, DONE, STATUS).fill(0xf4, 16)], "no list of 1 to 1048576"],
-    ["several extents where one was asked for", "structured", one, [chunk(1n, DONE, STATUS, statusPayload(7, [[1, 0], [1, 1]]))], "several extents"],
-    ["one extent that is too long", "structured", one, [chunk(1n, DONE, STATUS, statusPayload(7, [[101, 0]]))], "longer than the request: 101"],
-    ["32-bit status with extended headers", "extended", ask, [extendedChunk(1n, 1000n, DONE, STATUS, statusPayload(7, [[1, 0]]))], "chunk of type 5"],
-    ["64-bit status without them", "structured", ask, [chunk(1n, DONE, STATUS_EXT, extendedStatusPayload(7, [[1n, 0n]]))], "chunk of type 6"],
-    ["a wrong count", "extended", ask, [extendedChunk(1n, 1000n, DONE, STATUS_EXT, join(u32(7), u32(2), u64(1n), u64(0n)))], "says 2 descriptors and has 1"],
+    [
+      "several extents where one was asked for",
+      "structured",
+      one,
+      [
+        chunk(
+          1n,
+          DONE,
+          STATUS,
+          statusPayload(7, [
+            [1, 0],
+            [1, 1],
+          ]),
+        ),
+      ],
+      "several extents",
+    ],
+    [
+      "one extent that is too long",
+      "structured",
+      one,
+      [chunk(1n, DONE, STATUS, statusPayload(7, [[101, 0]]))],
+      "longer than the request: 101",
+    ],
+    [
+      "32-bit status with extended headers",
+      "extended",
+      ask,
+      [extendedChunk(1n, 1000n, DONE, STATUS, statusPayload(7, [[1, 0]]))],
+      "chunk of type 5",
+    ],
+    [
+      "64-bit status without them",
+      "structured",
+      ask,
+      [chunk(1n, DONE, STATUS_EXT, extendedStatusPayload(7, [[1n, 0n]]))],
+      "chunk of type 6",
+    ],
+    [
+      "a wrong count",
+      "extended",
+      ask,
+      [extendedChunk(1n, 1000n, DONE, STATUS_EXT, join(u32(7), u32(2), u64(1n), u64(0n)))],
+      "says 2 descriptors and has 1",
+    ],
     ["data", "structured", ask, [chunk(1n, DONE, DATA, dataPayload(1000n, "x"))], "a chunk of type 1"],
   ])("is refused with %s", (_, mode, wanted, replies, text) => {
     expect(() => play(mode, [wanted], ...replies)).toThrow(violation(text));
@@ -328,7 +439,9 @@ describe("extended replies", () => {
     expect(() => play("extended", [{ command: WRITE, offset: 100n }], extendedChunk(1n, 101n, DONE, NONE))).toThrow(
       violation("a reply with offset 101 to the request to write 8 bytes at 100"),
     );
-    expect(() => play("extended", [{ command: WRITE, offset: 0n }], extendedChunk(1n, 2n ** 63n, DONE, NONE))).toThrow(violation("a reply with offset"));
+    expect(() => play("extended", [{ command: WRITE, offset: 0n }], extendedChunk(1n, 2n ** 63n, DONE, NONE))).toThrow(
+      violation("a reply with offset"),
+    );
   });
 
   it("must not claim more than 32 bits of payload", () => {
@@ -355,10 +468,12 @@ describe("what is no reply at all", () => {
   });
 
   it("is refused when a request is answered twice", () => {
-    expect(() => play("structured", [{ command: WRITE }], simpleReply(1n), simpleReply(1n))).toThrow(violation("which no request under way has"));
-    expect(() => play("structured", [{ command: READ }], chunk(1n, DONE, DATA, dataPayload(0n, "12345678")), chunk(1n, DONE, NONE))).toThrow(
+    expect(() => play("structured", [{ command: WRITE }], simpleReply(1n), simpleReply(1n))).toThrow(
       violation("which no request under way has"),
     );
+    expect(() =>
+      play("structured", [{ command: READ }], chunk(1n, DONE, DATA, dataPayload(0n, "12345678")), chunk(1n, DONE, NONE)),
+    ).toThrow(violation("which no request under way has"));
   });
 });
 

@@ -25,7 +25,8 @@ describe("ScriptRunner", () => {
     runner.start();
     runner.takeOutput();
     const input = Buffer.from("\x04Jane");
-    for (let at = 0; at < input.length; at += size) expect(runner.receive(input.subarray(at, at + size))).toBe(Math.min(size, input.length - at));
+    for (let at = 0; at < input.length; at += size)
+      expect(runner.receive(input.subarray(at, at + size))).toBe(Math.min(size, input.length - at));
     expect(runner.result).toEqual({ value: "Jane" });
     expect(Buffer.concat(runner.takeOutput()).toString()).toBe("hello Jane");
   });
