@@ -23,6 +23,7 @@ export type {
 } from "./contract/plugin.ts";
 export { parseSize, type Size } from "./contract/size.ts";
 export { type Allocator, type MemoryOptions, type MemoryStore, memory } from "./plugins/memory.ts";
+export type { ReplyMode } from "./protocol/replies.ts";
 export type {
   Address,
   CloseOptions,

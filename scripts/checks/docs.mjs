@@ -16,6 +16,12 @@ const options = {
   noEmit: true,
   skipLibCheck: true,
 };
+/** What examples may use without saying where it comes from, beside what we export. */
+const wellKnown = new Map([
+  ["test", 'import { test } from "node:test";'],
+  ["describe", 'import { describe } from "node:test";'],
+  ["assert", 'import assert from "node:assert/strict";'],
+]);
 const entryPoints = { diskwright: "dist/index.d.ts", "diskwright/testing": "dist/testing.d.ts" };
 
 /** Finds the examples, in the pages and in the doc comments, that do not compile. @param {string} root @returns {string[]} sentences */
@@ -52,13 +58,18 @@ function publicNames(base) {
   );
 }
 
-/** The block as a module: what it uses of ours, or of the source it explains, and does not import or declare is imported in front of it. */
+/** The block as a module: what it uses and does not import or declare is provided in front of it, where we know what it is. */
 function moduleOf(base, names, block) {
   const own = block.file.endsWith(".ts") ? exportedBy(join(base, block.file)) : new Set();
-  const origin = (name) => names.get(name) ?? (own.has(name) ? `./${block.file}` : undefined);
+  const provide = (name) => {
+    if (names.has(name)) return `import { ${name} } from "${names.get(name)}";`;
+    if (own.has(name)) return `import { ${name} } from "./${block.file}";`;
+    // What is the reader's own may be anything.
+    return /^my[A-Z]/.test(name) ? `declare const ${name}: any;` : wellKnown.get(name);
+  };
   const { used, declared } = namesIn(block.code);
-  const missing = [...used].filter((name) => origin(name) !== undefined && !declared.has(name));
-  const prelude = `export {}; ${missing.map((name) => `import { ${name} } from "${origin(name)}"; `).join("")}`;
+  const provided = [...used].filter((name) => !declared.has(name)).map(provide);
+  const prelude = `export {}; ${provided.filter((line) => line !== undefined).join(" ")} `;
   return { block, text: prelude + block.code, shift: prelude.length };
 }
 

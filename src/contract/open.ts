@@ -25,9 +25,9 @@ export interface OpenDiskOptions {
  * @throws what the plugin throws when it starts or opens
  * @example
  * ```ts
- * await using disk = await openDisk(pipe(file("disk.img"), partition(1)));
- * const bootSector = new Uint8Array(512);
- * await disk.read(bootSector, 0n);
+ * await using disk = await openDisk(pipe(memory("1G"), myFilter()));
+ * const sector = new Uint8Array(512);
+ * await disk.read(sector, 0n);
  * ```
  */
 export async function openDisk(plugin: Plugin, options: OpenDiskOptions = {}): Promise<Disk> {

@@ -11,9 +11,9 @@ export { assertPlugin };
  * Composes a disk: the source first, the filter nearest the client last. nbdkit's `--filter=A --filter=B P` is `pipe(P, B, A)`.
  *
  * @throws TypeError when an argument is not what it should be
- * @example The first partition of an encrypted disk
+ * @example What the client writes is packed first, then encrypted, then kept in memory
  * ```ts
- * const disk = pipe(file("disk.img"), luks({ passphrase }), partition(1));
+ * const disk = pipe(memory("1G"), myEncryption(), myCompression());
  * ```
  */
 export function pipe(source: Plugin, ...filters: readonly Filter[]): Plugin {

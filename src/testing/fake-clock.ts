@@ -26,7 +26,7 @@ interface Sleeper {
  * @example A disk that answers after 10 ms, tested without waiting for them
  * ```ts
  * const clock = fakeClock();
- * await using disk = await openDisk(pipe(ram(1024), delay({ read: "10ms", clock })));
+ * await using disk = await openDisk(pipe(memory(1024), myDelay({ read: "10ms", clock })));
  * const reading = disk.read(new Uint8Array(512), 0n);
  * await clock.asleep();
  * await clock.advance(10);

@@ -38,15 +38,17 @@ export interface FilterTestOptions
  *
  * @example A filter that changes nothing about the bytes
  * ```ts
- * describe("log", () => testFilter({ test, filter: () => log({ to: () => undefined }), transparent: true }));
+ * describe("log", () => testFilter({ test, filter: () => myLog({ to: () => undefined }), transparent: true }));
  * ```
  * @example One that shows a part of the disk
  * ```ts
- * testFilter({ test, filter: () => offset({ offset: "1k", range: "100k" }), model: (below) => below.subarray(1024, 103_424) });
+ * testFilter({ test, filter: () => myOffset({ offset: "1k", range: "100k" }), model: (below) => below.subarray(1024, 103_424) });
  * ```
  * @example One that needs something to work on
  * ```ts
- * testFilter({ test, filter: () => gzip(), content: gzipSync(text), model: (below) => gunzipSync(below), expect: { write: false } });
+ * import { gunzipSync } from "node:zlib";
+ *
+ * testFilter({ test, filter: () => myGunzip(), content: myZipped, model: (below) => gunzipSync(below), expect: { write: false } });
  * ```
  */
 export function testFilter(options: FilterTestOptions): void {

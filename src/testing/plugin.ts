@@ -60,14 +60,14 @@ export interface PluginTestOptions {
  * ```ts
  * import { test } from "node:test";
  *
- * testPlugin({ test, factory: () => data("hello "), content: Buffer.from("hello ") });
+ * testPlugin({ test, factory: () => myText("hello "), content: Buffer.from("hello ") });
  * ```
  * @example A disk in a file, with what is needed to test that flush and FUA hold
  * ```ts
  * testPlugin({
  *   test,
- *   factory: async () => file(await temporaryCopy("disk.img")),
- *   cleanup: removeTemporaryFiles,
+ *   factory: async () => myFile(await myTemporaryCopy("disk.img")),
+ *   cleanup: myRemoveTemporaryFiles,
  *   persistent: true,
  * });
  * ```

@@ -12,7 +12,7 @@ import { intercept } from "./intercept.ts";
  * ```ts
  * const calls: Call[] = [];
  * await using disk = await openDisk(pipe(ram(4096), recorded("below", calls), myFilter(), recorded("above", calls)));
- * await disk.write(new Uint8Array(512), 0n, writeFlags(true));
+ * await disk.write(new Uint8Array(512), 0n, { fua: true });
  * assert.deepEqual(calls.map(String).slice(-2), ["above: write 512 at 0, fua", "below: write 512 at 0, fua"]);
  * ```
  */
