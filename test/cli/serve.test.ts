@@ -66,6 +66,12 @@ describe("listening", () => {
     expect(existsSync(path)).toBe(true);
     expect(running.child.exitCode).toBeNull();
   });
+
+  it("never takes a file for a socket that nobody uses", async () => {
+    const path = join(tree({ "disk.img": "precious" }), "disk.img");
+    expect(await diskwright(["serve", "-U", path, "memory", "1M"])).toMatchObject({ code: 1, stdout: "" });
+    expect(readFileSync(path, "utf8")).toBe("precious");
+  });
 });
 
 describe("the end", () => {
