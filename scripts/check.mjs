@@ -3,7 +3,7 @@
 
 import { spawnSync } from "node:child_process";
 import { delimiter, join } from "node:path";
-import { docs, exported, imports, packaged, paths } from "./checks/index.mjs";
+import { docs, exported, imports, links, packaged, paths } from "./checks/index.mjs";
 
 /** Our own checks are functions; the others are commands, which say that all is well by their exit code. */
 const checks = [
@@ -17,6 +17,7 @@ const checks = [
   ["package and lock file", packaged],
   ["no paths of one machine", paths],
   ["examples in the documentation", docs],
+  ["links in the documentation", links],
   ["reference pages", "typedoc", "--emit", "none"],
   ["publint", "publint", "run", "--strict", "--pack", "npm"],
   ["are the types wrong", "attw", "--pack", ".", "--profile", "esm-only"],

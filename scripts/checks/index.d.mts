@@ -6,5 +6,6 @@ export type Check = (root: string) => string[];
 export const docs: Check;
 export const exported: Check;
 export const imports: Check;
+export const links: Check;
 export const packaged: Check;
 export const paths: Check;

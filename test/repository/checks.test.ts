@@ -4,7 +4,7 @@ import { spawnSync } from "node:child_process";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { docs, exported, imports, packaged, paths } from "../../scripts/checks/index.mjs";
+import { docs, exported, imports, links, packaged, paths } from "../../scripts/checks/index.mjs";
 import { tree } from "../fixtures/tree.ts";
 
 const root: string = join(import.meta.dirname, "../..");
@@ -168,6 +168,21 @@ describe("docs", () => {
 
   test("a missing build is found", () => {
     expect(docs(tree({ "README.md": page("1;") }))).toEqual(["dist/index.d.ts is missing: npm run build"]);
+  });
+});
+
+describe("links", () => {
+  test("this tree's pages link to what is there", () => expect(links(root)).toEqual([]));
+
+  test("a link to a file or a heading that is not there is found, with its line", () => {
+    const files = {
+      "README.md": "See [a](docs/a.md),\n[b](docs/b.md), [the web](https://example.com) and `[c](c.md)`.\n",
+      "docs/a.md": "# A page's title\n\n[up](../README.md) [here](#a-pages-title) [nowhere](a.md#title)\n",
+    };
+    expect(links(tree(files))).toEqual([
+      "README.md:2 links to docs/b.md, which is not there",
+      "docs/a.md:3 links to a.md#title, which is not there",
+    ]);
   });
 });
 
