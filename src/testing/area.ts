@@ -112,6 +112,19 @@ export class Area {
     this.put(start, source);
   }
 
+  /** Writes random bytes by way of the room that the disk lends for them, if it does. */
+  async writeInRoom(start: number, length: number, { fua = false }: Flags = {}): Promise<boolean> {
+    const offset = this.offset + BigInt(start);
+    const room = this.#disk.room?.(offset, length);
+    if (room === undefined) return false;
+    assert.equal(room.length, length, `room of ${length} bytes at ${offset} has another length`);
+    const bytes = this.#draw.bytes(length);
+    room.set(bytes);
+    await this.#disk.write(room, offset, writeFlags(fua));
+    this.put(start, bytes);
+    return true;
+  }
+
   /** Zeroes. */
   async zero(start: number, length: number, { fua = false, noHole = false, fastZero = false }: Flags = {}): Promise<void> {
     await this.#disk.zero(this.offset + BigInt(start), BigInt(length), zeroFlags(fua, noHole, fastZero));

@@ -39,6 +39,7 @@ export function intercept(name: string, before: (call: Call) => Awaitable<void>)
 function overrides(disk: Disk, heard: (operation: Operation, details?: Partial<Call>) => Awaitable<void>): Overrides {
   const can = disk.capabilities;
   return {
+    traits: { trimZeroes: can.trimZeroes },
     read: (target, offset) => andThen(heard("read", { offset, length: BigInt(target.length) }), () => disk.read(target, offset)),
     ...(can.write && {
       write: (source, offset, flags) =>

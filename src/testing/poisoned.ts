@@ -10,6 +10,7 @@ const WATCHED = 64;
 /**
  * A filter that gives the disk below buffers of its own: in the midst of a larger one, full of garbage before a read, overwritten with
  * garbage once the call has been answered, and looked at again when the disk is closed. A disk that heeds the contract does not notice.
+ * What the disk lends itself ({@link Connection.views}, {@link Connection.room}) is passed on as it is.
  *
  * @throws (from its disk) DiskError EIO saying what was done to a buffer
  * @example
@@ -19,7 +20,8 @@ const WATCHED = 64;
  */
 export function poisoned(): Filter {
   return (next) =>
-    filter("poisoned", ({ read, write, views, capabilities }) => {
+    filter("poisoned", ({ read, write, views, room, capabilities }) => {
+      const roomLent = new WeakSet<Uint8Array>();
       const watched: Lent[] = [];
       let calls = 0;
       const lend = (length: number): Lent => {
@@ -51,6 +53,7 @@ export function poisoned(): Filter {
         return answer === undefined ? succeeded() : andThen(answer.then(undefined, failed), succeeded);
       };
       return {
+        traits: { trimZeroes: capabilities.trimZeroes },
         read(target, offset) {
           const lent = lend(target.length);
           return call(
@@ -60,8 +63,16 @@ export function poisoned(): Filter {
           );
         },
         ...(views && { views }),
+        ...(room && {
+          room(offset: bigint, length: number) {
+            const lent = room(offset, length);
+            if (lent !== undefined) roomLent.add(lent);
+            return lent;
+          },
+        }),
         ...(capabilities.write && {
           write(source: Uint8Array, offset: bigint, flags) {
+            if (roomLent.has(source)) return write(source, offset, flags);
             const lent = lend(source.length);
             lent.buffer.set(source);
             return call(

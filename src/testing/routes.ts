@@ -38,8 +38,10 @@ async function overSocket(plugin: Plugin): Promise<Route> {
 }
 
 /** A filter that overrides everything and changes nothing: it lets the disk below be completed once more. */
-const relay = filter("relay", ({ read, views, write, flush, trim, zero, extents, cache, capabilities }) => ({
+const relay = filter("relay", ({ read, views, room, write, flush, trim, zero, extents, cache, capabilities }) => ({
+  traits: { trimZeroes: capabilities.trimZeroes },
   read: (target, offset) => read(target, offset),
+  ...(room && { room: (offset: bigint, length: number) => room(offset, length) }),
   ...(views && { views: (offset: bigint, length: number) => views(offset, length) }),
   ...(capabilities.write && { write: (source, offset, flags) => write(source, offset, flags) }),
   ...(capabilities.flush && { flush: () => flush() }),

@@ -11,9 +11,10 @@ export const opening: readonly Check[] = [
   {
     name: "the disk can do what it is expected to",
     skip: (_can, { expect }) => (expect === undefined ? "no capability is said to be expected (option expect)" : undefined),
-    async run({ disk, options }) {
+    async run({ openDirectly, options }) {
+      const { capabilities } = await openDirectly();
       for (const [key, value] of Object.entries(options.expect ?? {})) {
-        assert.equal(disk.capabilities[key as keyof typeof disk.capabilities], value, `capabilities.${key}`);
+        assert.equal(capabilities[key as keyof typeof capabilities], value, `capabilities.${key}`);
       }
     },
   },

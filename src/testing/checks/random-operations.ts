@@ -51,7 +51,7 @@ function actions({ disk, draw }: Bench): [string, Action][] {
   if (!can.write) return list;
   list.push(
     ["write", (area, start, length) => area.write(start, length, { fua: fua() })],
-    ["write", (area, start, length) => area.write(start, length)],
+    ["write", async (area, start, length) => void ((await area.writeInRoom(start, length)) || (await area.write(start, length)))],
     ["zero", (area, start, length) => area.zero(start, length, { fua: fua(), noHole: yes() })],
     ["fast zero", (area, start, length) => area.zero(start, length, { fastZero: true }).catch(unlessNotSupported)],
   );

@@ -35,6 +35,22 @@ export const writing: readonly Check[] = [
     },
   },
   {
+    name: "room is where the bytes of a write belong, and takes them",
+    skip: (can, _options, disk) => readOnly(can) ?? (disk.room === undefined ? "it lends no room" : undefined),
+    async run({ disk, areas }) {
+      for (const area of areas) {
+        for (const [start, length] of area.edges()) {
+          await area.writeInRoom(start, length);
+          await area.verify();
+          await area.write(start, length);
+        }
+        for (let i = 0; i < 20; i += 1) await area.writeInRoom(...area.anywhere(10_000));
+        await area.verify();
+      }
+      await refused("ENOSPC", "room past the end", () => disk.room?.(disk.size, 1));
+    },
+  },
+  {
     name: "write of nothing succeeds; past the end it is ENOSPC and writes nothing",
     skip: readOnly,
     async run({ disk, areas }) {
