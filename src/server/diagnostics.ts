@@ -55,11 +55,12 @@ export function reportError(event: ErrorEvent): void {
 /** Describes a request for its channels. */
 export function requestEvent(
   connection: number,
-  header: { type: number; flags: number; cookieHigh: number; cookieLow: number; offset: bigint; length: number },
+  header: { type: number; flags: number; cookieHigh: number; cookieLow: number; offset: bigint },
+  length: bigint,
 ): RequestEvent {
-  const { type, flags, cookieHigh, cookieLow, offset, length } = header;
+  const { type, flags, cookieHigh, cookieLow, offset } = header;
   const cookie = cookieHigh.toString(16).padStart(8, "0") + cookieLow.toString(16).padStart(8, "0");
-  return { connection, command: names[type] ?? String(type), flags, cookie, offset, length: BigInt(length) };
+  return { connection, command: names[type] ?? String(type), flags, cookie, offset, length };
 }
 
 let logging = false;

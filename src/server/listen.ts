@@ -1,9 +1,9 @@
 // Listening: on a unix path, a private unix socket, TCP, or an inherited socket.
 
-import { lstat, mkdtemp, rm } from "node:fs/promises";
+import { lstat, mkdtemp, rm, stat } from "node:fs/promises";
 import { createConnection, createServer, type Server as NetServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import type { Peer } from "../contract/plugin.ts";
 import { reportError } from "./diagnostics.ts";
 import type { Address, ServeOptions } from "./options.ts";
@@ -43,7 +43,7 @@ export async function listen(options: ServeOptions, onClient: (socket: Socket, p
   return {
     address,
     async close() {
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      const closed = new Promise<void>((done) => server.close(() => done()));
       await place.remove();
       await closed;
     },
@@ -63,7 +63,7 @@ async function placeOf({ unix, host, port, fd }: ServeOptions): Promise<Place> {
   if (fd !== undefined) return { listenOn: { fd }, remove: nothing };
   if (typeof unix === "string") return { listenOn: { path: unix }, path: unix, remove: nothing };
   if (host !== undefined || port !== undefined || process.platform === "win32") {
-    return { listenOn: { host: host ?? "localhost", port: port ?? (host === undefined ? 0 : 10809) }, remove: nothing };
+    return { listenOn: { host: host ?? "127.0.0.1", port: port ?? (host === undefined ? 0 : 10809) }, remove: nothing };
   }
   const directory = await mkdtemp(join(tmpdir(), "diskwright-"));
   const path = join(directory, "socket");
@@ -72,15 +72,15 @@ async function placeOf({ unix, host, port, fd }: ServeOptions): Promise<Place> {
 
 /** Removes a socket that nobody listens on any more, as a killed server leaves it. */
 async function removeStale(path: string): Promise<void> {
-  const code = await new Promise<string | undefined>((resolve) => {
+  const code = await new Promise<string | undefined>((answer) => {
     const probe = createConnection(path);
     probe.once("connect", () => {
       probe.destroy();
-      resolve(undefined);
+      answer(undefined);
     });
-    probe.once("error", (error: NodeJS.ErrnoException) => resolve(error.code));
+    probe.once("error", (error: NodeJS.ErrnoException) => answer(error.code));
   });
-  if (code === "ENOENT") return;
+  if (code === "ENOENT") return checkDirectory(path);
   if (code === "ECONNREFUSED") {
     // What is no socket refuses too: it is somebody's file.
     if ((await lstat(path)).isSocket()) return rm(path);
@@ -91,12 +91,20 @@ async function removeStale(path: string): Promise<void> {
   throw Object.assign(new Error(`unix ${JSON.stringify(path)}: cannot listen there (${code})`), { code });
 }
 
+/** Node calls a missing directory a matter of permission. */
+async function checkDirectory(path: string): Promise<void> {
+  const directory = dirname(resolve(path));
+  const found = await stat(directory).catch(() => undefined);
+  if (found?.isDirectory()) return;
+  throw Object.assign(new Error(`unix ${JSON.stringify(path)}: there is no directory ${directory}`), { code: "ENOENT" });
+}
+
 function listening(server: NetServer, where: Place["listenOn"]): Promise<void> {
-  return new Promise((resolve, reject) => {
+  return new Promise((done, reject) => {
     server.once("error", reject);
     server.listen({ ...where, backlog: 4096 } as never, () => {
       server.off("error", reject);
-      resolve();
+      done();
     });
   });
 }

@@ -22,7 +22,7 @@ export interface ServeOptions {
   readonly unix?: string | boolean;
   /** A TCP port; 0 picks a free one. Default: 10809 when `host` is given. */
   readonly port?: number;
-  /** The address or name to listen on. Default: `localhost`, that is both loopback addresses where there are two. */
+  /** The address or name to listen on. Default: `127.0.0.1`, which only this machine reaches; `0.0.0.0` and `::` are all of its addresses. */
   readonly host?: string;
   /** The number of an inherited listening socket, as socket activation passes it. */
   readonly fd?: number;

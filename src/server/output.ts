@@ -85,16 +85,17 @@ export class Output {
     this.#start = 0;
     this.#end = 0;
     this.#queued = 0;
+    // The queue is empty before the stream gets to work: one in memory may have the client's next request handled within the write.
     if (queue.length === 1) {
-      stream.write(queue[0] as Uint8Array, this.#confirm);
+      stream.write(queue.pop() as Uint8Array, this.#confirm);
     } else {
       stream.cork();
       const last = queue.length - 1;
       for (let i = 0; i < last; i += 1) stream.write(queue[i] as Uint8Array);
       stream.write(queue[last] as Uint8Array, this.#confirm);
+      queue.length = 0;
       stream.uncork();
     }
-    queue.length = 0;
   }
 
   /** Moves what has been gathered to the queue. */

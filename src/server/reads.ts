@@ -4,7 +4,7 @@
 import { type Awaitable, isPromise } from "../contract/awaitable.ts";
 import type { Extent } from "../contract/connection.ts";
 import type { Disk } from "../contract/disk.ts";
-import type { DiskError } from "../contract/error.ts";
+import { DiskError } from "../contract/error.ts";
 import { Chunk, ChunkFlag, SIMPLE_REPLY_SIZE } from "../protocol/constants.ts";
 import { chunkHeaderSize, putChunk, putSimpleReply, type ReplyMode, type RequestId, requestId } from "../protocol/replies.ts";
 import type { BufferPool } from "./buffers.ts";
@@ -47,6 +47,7 @@ export class Reads {
     if (length <= SMALL && !this.#later) return this.#readSmall(id, length);
     const views = length > SMALL ? this.#disk.views?.(id.offset, length) : undefined;
     if (views === undefined) return this.#readLarge(id, length);
+    checkViews(views, length);
     this.#putHeader(id, length, ChunkFlag.DONE);
     for (const view of views) this.#output.push(view);
     return undefined;
@@ -100,7 +101,14 @@ export class Reads {
 
   /** The parts of a range if the disk says at once that some of it reads as zeroes. */
   #findHoles(offset: bigint, length: number): readonly Extent[] | undefined {
-    const list = this.#disk.extents(offset, BigInt(length));
+    let list: Awaitable<readonly Extent[]>;
+    try {
+      list = this.#disk.extents(offset, BigInt(length));
+    } catch {
+      // Without a map the range is read whole: whether that fails is what the client wants to know.
+      this.#sparse = false;
+      return undefined;
+    }
     if (isPromise(list)) {
       // Asking costs a wait here: not worth it for every read. What became of this answer is of no interest.
       list.then(undefined, () => undefined);
@@ -189,11 +197,18 @@ export class Reads {
   }
 }
 
+/** A reply of another length than its header says would garble all that follow it. */
+function checkViews(views: readonly Uint8Array[], length: number): void {
+  let total = 0;
+  for (const view of views) total += view instanceof Uint8Array ? view.length : Number.NaN;
+  if (total !== length) throw new DiskError("EIO", "the disk lent other bytes than it was asked for");
+}
+
 function isHole(part: Extent): boolean {
   return part.zero === true && part.length >= LEAST_HOLE;
 }
 
 /** Waits for all, then throws the first error: the buffers of a failed request must not be in use when it is answered. */
 async function allSettled(waits: readonly PromiseLike<void>[]): Promise<void> {
-  for (const result of await Promise.allSettled(waits)) if (result.status === "rejected") throw result.reason as DiskError;
+  for (const result of await Promise.allSettled(waits)) if (result.status === "rejected") throw result.reason;
 }

@@ -10,7 +10,7 @@ import { type ReplyMode, requestId } from "../protocol/replies.ts";
 import type { PayloadPlan, RequestHandler, RequestHeader } from "../protocol/requests.ts";
 import { blockStatus } from "./block-status.ts";
 import type { BufferPool } from "./buffers.ts";
-import { requestEnd, requestEvent, requestStart, serverError } from "./diagnostics.ts";
+import { type RequestEvent, requestEnd, requestEvent, requestStart, serverError } from "./diagnostics.ts";
 import type { Limits } from "./options.ts";
 import type { Output } from "./output.ts";
 import { Reads } from "./reads.ts";
@@ -56,6 +56,8 @@ const MAX_STATUS_PAYLOAD = 8 + 4 * 1024;
 
 /** Writes from this size on are received where the disk keeps them, if it lends that room. */
 const ROOM = 64 * 1024;
+/** Reads up to this size are checked by the disk alone. */
+const UNCHECKED = 16 * 1024;
 
 /** A request whose answer is not there yet. */
 interface Pending extends Failing {
@@ -123,22 +125,27 @@ export class Transmission implements RequestHandler {
   }
 
   accept(header: RequestHeader): PayloadPlan {
-    if (header.payload > this.#limits.drain) return "fatal";
+    if (header.type === Command.DISC) {
+      this.#options.disconnect();
+      return "drop";
+    }
     try {
       if (header.type === Command.WRITE) this.#checkWrite(header);
       else if (header.type === Command.BLOCK_STATUS) this.#checkStatusPayload(header);
       else this.#checkFlags(header);
       return "take";
     } catch (error) {
+      if (header.payload > this.#limits.drain) return "fatal";
       this.#refusal = error;
       return "drop";
     }
   }
 
   refused(header: RequestHeader): void {
+    if (header.type === Command.DISC) return;
     const error = this.#refusal;
     this.#refusal = undefined;
-    const event = requestStart.hasSubscribers || requestEnd.hasSubscribers ? requestEvent(this.#options.connection, header) : undefined;
+    const event = requestStart.hasSubscribers || requestEnd.hasSubscribers ? this.#event(header) : undefined;
     if (event !== undefined) requestStart.publish(event);
     this.#fail(header, error);
     if (event !== undefined) requestEnd.publish({ ...event, error });
@@ -147,7 +154,7 @@ export class Transmission implements RequestHandler {
   allocate({ type, offset, payload }: RequestHeader): Uint8Array {
     // Received where it is to stay, a write of 256 KiB takes a quarter less time.
     const room = type === Command.WRITE && payload >= ROOM ? this.#disk.room?.(offset, payload) : undefined;
-    if (room !== undefined) return room;
+    if (room?.length === payload) return room;
     this.#allocated = this.#pool.take(payload);
     return this.#allocated.subarray(0, payload);
   }
@@ -175,7 +182,7 @@ export class Transmission implements RequestHandler {
 
   /** The same with its events published. */
   #observed(header: RequestHeader, payload: Uint8Array | undefined, borrowed: boolean): void {
-    const event = requestEvent(this.#options.connection, header);
+    const event = this.#event(header);
     requestStart.publish(event);
     const ended = (error: unknown): void => requestEnd.publish(error === undefined ? event : { ...event, error });
     const allocated = this.#takeAllocated();
@@ -186,12 +193,17 @@ export class Transmission implements RequestHandler {
         return;
       }
     } catch (error) {
+      if (allocated !== undefined) this.#pool.give(allocated);
       this.#fail(header, error);
       ended(error);
       return;
     }
     if (allocated !== undefined) this.#pool.give(allocated);
     ended(undefined);
+  }
+
+  #event(header: RequestHeader): RequestEvent {
+    return requestEvent(this.#options.connection, header, this.#extended ? header.exactLength : BigInt(header.length));
   }
 
   #takeAllocated(): Buffer | undefined {
@@ -214,6 +226,8 @@ export class Transmission implements RequestHandler {
       this.#checkFlags(header);
       if (length > this.#limits.read)
         throw new DiskError("EOVERFLOW", `a read of ${length} bytes: at most ${this.#limits.read} are served`);
+      // The disk checks this too, but a large read takes a buffer before it asks the disk, and one of no bytes asks nobody.
+      if (length === 0 || length > UNCHECKED) this.#checkRange("EINVAL", "read", offset, length);
       return this.#reads.read(header, length, (header.flags & CommandFlag.DF) !== 0);
     }
     if (type === Command.WRITE) {
@@ -281,6 +295,7 @@ export class Transmission implements RequestHandler {
   #blockStatus(header: RequestHeader, payload: Uint8Array | undefined, bytes: bigint): Awaitable<Finish> {
     const { contexts, mode } = this.#options;
     if (contexts.length === 0) throw new DiskError("EINVAL", "no metadata context was negotiated");
+    if (payload === undefined && (header.flags & CommandFlag.PAYLOAD_LEN) !== 0) throw wrongStatusPayload(0);
     let length = bytes;
     let ids = contexts.map((_, id) => id);
     if (payload !== undefined) {
@@ -293,8 +308,9 @@ export class Transmission implements RequestHandler {
       if (ids.length === 0) throw new DiskError("EINVAL", "no context is asked for");
     }
     if (length === 0n) {
-      this.#replier.done(header);
-      return undefined;
+      this.#checkRange("EINVAL", "list extents", header.offset, 0);
+      // As a read of nothing: a reply of chunks without content.
+      return this.#reads.read(header, 0, false);
     }
     const chunks = blockStatus(this.#disk, contexts, ids, mode, header, length, (header.flags & CommandFlag.REQ_ONE) !== 0);
     const finish = (arrived: readonly Buffer[]): void => {
@@ -336,8 +352,7 @@ export class Transmission implements RequestHandler {
     if ((this.#options.flags & TransmissionFlag.BLOCK_STATUS_PAYLOAD) === 0)
       throw new DiskError("EINVAL", "no metadata context was negotiated");
     const { payload } = header;
-    if (payload < 8 || payload > MAX_STATUS_PAYLOAD || payload % 4 !== 0)
-      throw new DiskError("EINVAL", `a block-status payload of ${payload} bytes`);
+    if (payload < 8 || payload > MAX_STATUS_PAYLOAD || payload % 4 !== 0) throw wrongStatusPayload(payload);
   }
 
   #fail(header: RequestHeader, error: unknown): void {
@@ -392,6 +407,10 @@ function failing({ cookieHigh, cookieLow, offset, length, type, flags }: Request
   const fast = type === Command.WRITE_ZEROES && (flags & CommandFlag.FAST_ZERO) !== 0;
   const fragile = type === Command.READ && (flags & CommandFlag.DF) !== 0;
   return { cookieHigh, cookieLow, offset, length, ...(fast && { allows: "ENOTSUP" }), ...(fragile && { allows: "EOVERFLOW" }) };
+}
+
+function wrongStatusPayload(length: number): DiskError {
+  return new DiskError("EINVAL", `a block-status payload of ${length} bytes: expected a length of 8 bytes and ids of 4 each`);
 }
 
 function shutdown(): DiskError {
