@@ -98,7 +98,10 @@ class NbdServer implements Server {
 
   uriOf(exportName: string): string | undefined {
     const { address } = this;
-    return address === undefined ? undefined : formatUri({ ...address, exportName });
+    if (address === undefined) return undefined;
+    // A client can reach all of the machine's addresses, but not by the name for all of them.
+    const everywhere = address.transport === "tcp" && /^(0\.0\.0\.0|::)$/.test(address.host);
+    return formatUri({ ...address, ...(everywhere && { host: "localhost" }), exportName });
   }
 
   async listen(options: ServeOptions): Promise<void> {
