@@ -55,5 +55,5 @@ function wireNumber(code: string, allows: string | undefined): number {
 }
 
 function inRequest(offset: bigint | undefined, request: Failing): boolean {
-  return typeof offset === "bigint" && offset >= request.offset && offset < request.offset + BigInt(Math.min(request.length, 2 ** 53));
+  return typeof offset === "bigint" && offset >= request.offset && offset < request.offset + BigInt(request.length);
 }

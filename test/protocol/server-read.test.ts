@@ -218,7 +218,7 @@ describe.each(["structured", "extended"] as const)("a sparse read with %s replie
     await client.expect(hole(client, 0n, 0, 8 * KiB), data(client, 0n, 8 * KiB, 100_000, wire.DONE));
   });
 
-  it.each<[string, Connection["extents"]]>([
+  it.each<[string, NonNullable<Connection["extents"]>]>([
     ["later", async () => []],
     [
       "with an error",
