@@ -86,6 +86,6 @@ export interface DiskContext extends Context {
 }
 
 /** Tells whether a connection is a completed {@link Disk}. */
-export function isDisk(connection: Connection | Disk): connection is Disk {
+export function isDisk(connection: Connection): connection is Disk {
   return typeof connection === "object" && connection !== null && diskBrand in connection;
 }

@@ -26,7 +26,7 @@ export interface FilterOptions {
   /** What an empty export name stands for; default: what it does in the layer below. */
   defaultExport?(next: Plugin, client: ClientInfo): Awaitable<string>;
   /** Opens the layer below; default: with the request as it is. */
-  open?(next: Plugin, request: OpenRequest): Awaitable<Connection | Disk>;
+  open?(next: Plugin, request: OpenRequest): Awaitable<Connection>;
   /** Called once at the end, before the layers below close. */
   close?(next: Plugin): Awaitable<void>;
 }

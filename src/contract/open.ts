@@ -63,7 +63,7 @@ export async function openLayer(plugin: Plugin, request: OpenRequest): Promise<D
 }
 
 /** What `plugin` opened, completed unless it is so already. */
-export function asDisk(plugin: Plugin, opened: Connection | Disk): Disk {
+export function asDisk(plugin: Plugin, opened: Connection): Disk {
   return isDisk(opened) ? opened : complete(opened, { queue: queueFor(plugin), name: plugin.name });
 }
 

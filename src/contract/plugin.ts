@@ -2,7 +2,6 @@
 
 import type { Awaitable } from "./awaitable.ts";
 import type { Connection } from "./connection.ts";
-import type { Disk } from "./disk.ts";
 
 /**
  * Where a disk comes from. A plain object or an instance of a class: there is nothing to extend. Only `name` and `open` are required.
@@ -23,7 +22,7 @@ import type { Disk } from "./disk.ts";
 export interface Plugin {
   /** Letters, digits and dashes: what errors, logs and the command line call it. */
   readonly name: string;
-  /** How many requests it can work on at once. Default: `parallel`. A plugin that opens a {@link Disk} of its own sees to it itself. */
+  /** How many requests it can work on at once. Default: `parallel`. A plugin that opens a `Disk` of its own sees to it itself. */
   readonly concurrency?: Concurrency;
   /** Called once, before the first client. Throw to refuse service. */
   start?(context: StartContext): Awaitable<void>;
@@ -33,8 +32,11 @@ export interface Plugin {
   exports?(client: ClientInfo): Awaitable<Iterable<ExportInfo> | AsyncIterable<ExportInfo>>;
   /** The name that an empty export name stands for. Default: the empty name. */
   defaultExport?(client: ClientInfo): Awaitable<string>;
-  /** Opens the disk for one client, after negotiation and TLS. Throw to refuse this export: the error's text is shown to the client. */
-  open(request: OpenRequest): Awaitable<Connection | Disk>;
+  /**
+   * Opens the disk for one client, after negotiation and TLS. Throw to refuse this export: the error's text is shown to the client. A
+   * `Disk`, as another plugin or a remote export gives it, is a connection too.
+   */
+  open(request: OpenRequest): Awaitable<Connection>;
   /** Called once, when the server or the in-process owner is done and every connection is closed. */
   close?(): Awaitable<void>;
 }
