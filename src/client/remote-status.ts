@@ -28,7 +28,7 @@ export function remoteStatus(
     };
   };
 
-  const others = contexts.filter(({ name }) => name.includes(":", 1) && !name.startsWith("base:"));
+  const others = contexts.filter(({ name }) => /^(?!base:)[^:]+:/.test(name));
   const own = others.map(({ name }): Context => ({ name, extents: statusOf(name) }));
   if (!contexts.some(({ name }) => name === BASE_ALLOCATION)) return { contexts: own };
   const allocation = statusOf(BASE_ALLOCATION);

@@ -152,7 +152,9 @@ function* setContexts({ exportName, contexts }: ExportQuery, mode: ReplyMode): S
 
 function decodeContext(payload: Buffer): NegotiatedContext {
   if (payload.length < 5) throw violation(`a context described in ${payload.length} bytes`);
-  return { id: payload.readUInt32BE(0), name: decodeName(payload.subarray(4), "a context name") };
+  const name = decodeName(payload.subarray(4), "a context name");
+  if (!Buffer.from(name).equals(payload.subarray(4))) throw violation("a context name that is no UTF-8");
+  return { id: payload.readUInt32BE(0), name };
 }
 
 /** The old way to choose an export: a server that does not like it can only hang up. */

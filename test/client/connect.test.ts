@@ -394,6 +394,25 @@ describe("extents and contexts", () => {
     await played();
   });
 
+  it("that nobody knows how to name are left out", async () => {
+    const odd = [":leaf", "base:new", "nocolon"];
+    const { uri } = await fakeServer(async (client) => {
+      await client.greet();
+      client.send(wire.optionReply((await client.option()).option, wire.UNSUP), wire.optionReply(wire.STRUCTURED_REPLY, wire.ACK));
+      await client.option();
+      const { option } = await client.option();
+      client.send(
+        ...["base:allocation", ...odd].map((name, id) => wire.contextReply(option, id, name)),
+        wire.optionReply(option, wire.ACK),
+      );
+      await client.haggle({});
+      await client.serve();
+    });
+    await using disk = await connect(uri);
+    expect(disk.contexts).toEqual([]);
+    expect(disk.capabilities.extents).toBe(true);
+  });
+
   it("can be asked for one at a time", async () => {
     const { uri, played } = await fakeServer(async (client) => {
       await client.negotiate();

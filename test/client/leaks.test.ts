@@ -60,7 +60,9 @@ describe("after a hundred times", () => {
     const lasting = new AbortController();
     for (let i = 0; i < 50; i += 1) {
       const controller = new AbortController();
-      const disk = await connect(uri, { signal: i % 2 === 0 ? lasting.signal : controller.signal, requestTimeout: 60_000 }).catch(() => undefined);
+      const disk = await connect(uri, { signal: i % 2 === 0 ? lasting.signal : controller.signal, requestTimeout: 60_000 }).catch(
+        () => undefined,
+      );
       const reading = Promise.allSettled([(async () => disk?.read(new Uint8Array(1), 0n))()]);
       controller.abort();
       if (i % 2 === 0) await disk?.close().catch(() => undefined);

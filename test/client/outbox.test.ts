@@ -45,7 +45,9 @@ describe("Outbox", () => {
     const [pieces] = writes;
     expect(pieces).toHaveLength(3);
     expect(pieces?.[1]).toBe(large);
-    expect(Buffer.concat(pieces ?? []).equals(Buffer.concat([Buffer.from("a"), small, Buffer.from("b"), large, Buffer.from("c")]))).toBe(true);
+    expect(Buffer.concat(pieces ?? []).equals(Buffer.concat([Buffer.from("a"), small, Buffer.from("b"), large, Buffer.from("c")]))).toBe(
+      true,
+    );
   });
 
   it("never uses memory again that the socket may still hold", async () => {

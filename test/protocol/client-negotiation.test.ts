@@ -279,6 +279,11 @@ describe("negotiating an export", () => {
   });
 
   it.each<[string, Buffer, string]>([
+    [
+      "a context whose name is no UTF-8",
+      optionReply(SET_META_CONTEXT, wire.META_CONTEXT, Buffer.from("\0\0\0\x01x:\xff", "latin1")),
+      "no UTF-8",
+    ],
     ["a context without a name", optionReply(SET_META_CONTEXT, wire.META_CONTEXT, u32(1)), "described in 4 bytes"],
     [
       "two contexts with one number",
