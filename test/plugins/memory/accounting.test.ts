@@ -1,27 +1,11 @@
 // What a sparse disk takes of the machine's memory, and what it gives back.
 
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { expect, test, vi } from "vitest";
 import { memory, openDisk } from "../../../src/index.ts";
+import { collect, inBuffers } from "./buffers.ts";
 
 const MiB = 2 ** 20;
 const PAGE = 32768n;
-
-setFlagsFromString("--expose-gc");
-const gc = runInNewContext("gc") as () => void;
-
-/** The second collection starts when what the first one found is gone. */
-function collect(): void {
-  gc();
-  gc();
-}
-
-/** Bytes in buffers now, as V8 knows them. */
-function inBuffers(): number {
-  collect();
-  return process.memoryUsage().arrayBuffers;
-}
 
 /** Waits until `measure` is at most `bytes`: memory is given back by other threads. */
 async function shrinksTo(bytes: number, measure: () => number): Promise<void> {
