@@ -1,7 +1,8 @@
 // fio writes checksummed blocks, many at a time, and reads them back: what comes back must be what went in, and where it went.
 
 import { expect, it } from "vitest";
-import { pipe } from "../../src/contract/index.ts";
+import { type Plugin, pipe } from "../../src/contract/index.ts";
+import { memory } from "../../src/plugins/memory.ts";
 import { late, type Operation, ram, when } from "../fixtures/ram.ts";
 import { run } from "../fixtures/run.ts";
 import { overEach, served } from "../fixtures/served.ts";
@@ -42,7 +43,7 @@ describeWith(["fio"], "fio", () => {
       ["with forced flushes between", ["--rw=randwrite", "--bs=8k", "--iodepth=8", "--fsync=16", "--size=4M"]],
       ["in 32 MiB at once", ["--rw=write", "--bs=32M", "--iodepth=2", "--size=64M"]],
     ])("finds what it wrote %s", async (_, options) => {
-      const { uri } = await served(reach, ram(64 * MiB));
+      const { uri } = await served(reach, memory("64M"));
       const [job] = await fio(uri, ...verified, ...options);
       expect(job?.error).toBe(0);
       expect(job?.write.io_bytes).toBeGreaterThanOrEqual(4 * MiB);
@@ -58,19 +59,22 @@ describeWith(["fio"], "fio", () => {
     });
 
     it("finds what it wrote while it reads and writes, looking back now and then", async () => {
-      const { uri } = await served(reach, ram(32 * MiB));
+      const { uri } = await served(reach, memory("32M"));
       const options = ["--rw=randrw", "--bs=16k", "--iodepth=16", "--size=16M", "--verify_backlog=64", "--verify_backlog_batch=32"];
       const [job] = await fio(uri, ...verified, ...options);
       expect(job?.error).toBe(0);
       expect(job?.read.io_bytes).toBeGreaterThan(8 * MiB);
     });
 
-    it.each(["at once", "late"])("finds what four jobs wrote over connections of their own, on a disk that answers %s", async (how) => {
-      const disk = ram(64 * MiB);
-      const { uri } = await served(reach, how === "late" ? pipe(disk, late(3)) : disk);
+    it.each<[string, Plugin]>([
+      ["a disk that answers late", pipe(ram(64 * MiB), late(3))],
+      ["sparse memory", memory("64M")],
+      ["flat memory", memory("64M", { allocator: "malloc" })],
+    ])("finds what four jobs wrote over connections of their own, on %s", async (_, disk) => {
+      const { uri } = await served(reach, disk);
       const options = [
         "--rw=randwrite",
-        "--bssplit=512/20:4k/50:64k/30",
+        "--bssplit=512/20:4k/50:128k/30",
         "--iodepth=16",
         "--numjobs=4",
         "--size=8M",

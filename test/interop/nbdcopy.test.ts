@@ -4,6 +4,7 @@ import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { openDisk, pipe } from "../../src/contract/index.ts";
+import { memory } from "../../src/plugins/memory.ts";
 import { holey, noise, writeSparse } from "../fixtures/bytes.ts";
 import { nbdkit } from "../fixtures/peers.ts";
 import { late, type Operation, ram, when } from "../fixtures/ram.ts";
@@ -64,6 +65,19 @@ describeWith(["nbdcopy", "nbdkit"], "nbdcopy", () => {
       expect(disk.bytes.equals(image)).toBe(true);
       await run("nbdcopy", ["--connections=4", "--request-size=65536", uri, to]);
       await run("cmp", [from, to]);
+    });
+
+    it.each(["sparse", "malloc"] as const)("copies through memory with the allocator %s", async (allocator) => {
+      const folder = tree();
+      const [from, to] = [join(folder, "from.img"), join(folder, "to.img")];
+      writeSparse(from, image);
+      const { uri } = await served(reach, memory(BigInt(image.length), { allocator }));
+      // Once onto holes, once onto what is there already.
+      for (const options of [["--connections=4"], ["--connections=2", "--request-size=1048576"]]) {
+        await run("nbdcopy", [...options, from, uri]);
+        await run("nbdcopy", [...options, uri, to]);
+        await run("cmp", [from, to]);
+      }
     });
 
     it("keeps holes as holes, both ways", async () => {

@@ -3,7 +3,7 @@
 import { statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { pipe } from "../../src/contract/index.ts";
+import { type Context, pipe } from "../../src/contract/index.ts";
 import { holey, noise, writeSparse } from "../fixtures/bytes.ts";
 import { nbdkit } from "../fixtures/peers.ts";
 import { late, ram } from "../fixtures/ram.ts";
@@ -58,6 +58,34 @@ describeWith(["qemu-img", "qemu-io"], "qemu-img", () => {
         { start: 7 * MiB, length: 4096, ...data },
         { start: 7 * MiB + 4096, length: 9 * MiB - 4096, ...hole },
         { start: 16 * MiB, length: 512, ...data },
+      ]);
+    });
+
+    it("maps what has changed, where a disk keeps count of it as qemu does", async () => {
+      const changed: Context = {
+        name: "qemu:dirty-bitmap:since-sunday",
+        extents: () => [
+          { offset: BigInt(MiB), length: 65536n, status: 1n },
+          { offset: BigInt(5 * MiB), length: 131072n, status: 1n },
+          { offset: BigInt(16 * MiB), length: 512n, status: 0n },
+        ],
+      };
+      const { server } = await served(reach, ram(image, { contexts: [changed] }));
+      const { address } = server;
+      const where =
+        address?.transport === "tcp"
+          ? `type=inet,server.host=${address.host},server.port=${address.port}`
+          : `type=unix,server.path=${address?.path}`;
+      const disk = `driver=nbd,server.${where},x-dirty-bitmap=${changed.name}`;
+      const map = JSON.parse(await qemuImg("map", "--output=json", "--image-opts", disk)) as {
+        start: number;
+        length: number;
+        data: boolean;
+      }[];
+      // That is how qemu shows a bitmap: what is dirty counts as no data.
+      expect(map.filter(({ data }) => !data).map(({ start, length }) => [start, length])).toEqual([
+        [MiB, 65536],
+        [5 * MiB, 131072],
       ]);
     });
 
