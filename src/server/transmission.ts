@@ -54,6 +54,11 @@ const allowed: Readonly<Record<number, number>> = {
 /** The longest payload that a block-status request may have: an effect length and 1024 contexts. */
 const MAX_STATUS_PAYLOAD = 8 + 4 * 1024;
 
+/** A list of extents may be very long, */
+const STATUS_WEIGHT = 4 * 1024 * 1024;
+/** and zeroing or caching by hand works through a buffer of this size. */
+const SLICE_WEIGHT = 1024 * 1024;
+
 /** Writes from this size on are received where the disk keeps them, if it lends that room. */
 const ROOM = 64 * 1024;
 /** Reads up to this size are checked by the disk alone. */
@@ -373,7 +378,7 @@ export class Transmission implements RequestHandler {
     allocated: Buffer | undefined,
     ended: ((error: unknown) => void) | undefined,
   ): void {
-    const bytes = header.type === Command.READ ? header.length : header.payload;
+    const bytes = weightOf(header);
     const pending: Pending = { ...failing(header), bytes, answered: false };
     this.#pending.add(pending);
     this.#bytes += bytes;
@@ -402,6 +407,14 @@ export class Transmission implements RequestHandler {
 type Finish = (() => void) | undefined;
 
 const empty = new Uint8Array(0);
+
+/** The bytes that a request under way counts for: those of its buffer, or about what a list of extents or a buffer of zeroes may take. */
+function weightOf({ type, length, payload }: RequestHeader): number {
+  if (type === Command.READ) return length;
+  if (type === Command.BLOCK_STATUS) return STATUS_WEIGHT;
+  if (type === Command.WRITE_ZEROES || type === Command.CACHE) return Math.min(length, SLICE_WEIGHT);
+  return payload;
+}
 
 function failing({ cookieHigh, cookieLow, offset, length, type, flags }: RequestHeader): Failing {
   const fast = type === Command.WRITE_ZEROES && (flags & CommandFlag.FAST_ZERO) !== 0;

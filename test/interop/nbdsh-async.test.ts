@@ -6,7 +6,7 @@ import { type Plugin, pipe } from "../../src/contract/index.ts";
 import { noise } from "../fixtures/bytes.ts";
 import { deferred } from "../fixtures/deferred.ts";
 import { nbdsh } from "../fixtures/nbdsh.ts";
-import { late, ram, when } from "../fixtures/ram.ts";
+import { late, type Operation, ram, when } from "../fixtures/ram.ts";
 import { overEach, served } from "../fixtures/served.ts";
 import { describeWith } from "../fixtures/tools.ts";
 
@@ -58,6 +58,30 @@ describeWith(["nbdsh"], "nbdsh with many requests in flight", () => {
       await nbdsh(uri, manyReads);
       expect(most).toBeLessThanOrEqual(bound);
       expect(most).toBeGreaterThan(bound / 3);
+    });
+
+    it("has no more lists of extents, or ranges to zero, under way than there is memory for", async () => {
+      const now = new Map<Operation, number>();
+      const most = new Map<Operation, number>();
+      const counted = when(async (operation) => {
+        const count = (now.get(operation) ?? 0) + 1;
+        now.set(operation, count);
+        most.set(operation, Math.max(most.get(operation) ?? 0, count));
+        await new Promise((resolve) => setImmediate(resolve));
+        now.set(operation, (now.get(operation) ?? 0) - 1);
+      });
+      const { uri } = await served(reach, pipe(ram(64 * MiB), counted));
+      const script = `
+        h.add_meta_context("base:allocation")
+        h.connect_uri(uri)
+        wait_for(h, [h.aio_block_status(65536, 0, lambda *chunk: 0) for turn in range(200)])
+        wait_for(h, [h.aio_zero(64 << 20, 0) for turn in range(200)])
+        wait_for(h, [h.aio_cache(64 << 20, 0) for turn in range(200)])
+      `;
+      await nbdsh(uri, script);
+      expect(most.get("extents")).toBeLessThanOrEqual(16);
+      expect(most.get("cache")).toBeLessThanOrEqual(64);
+      expect(most.get("zero")).toBeLessThanOrEqual(64);
     });
 
     it.each(["at once", "late"])("mixes reads, writes, zeroes, trims and flushes on a disk that answers %s", async (how) => {
