@@ -63,6 +63,8 @@ export class Session implements Receiver, NegotiationHost<OpenedExport> {
   #leaving = false;
   #closing = false;
   #tornDown = false;
+  #streamGone = false;
+  #diskClosed: { readonly error: unknown } | undefined;
   #finished = false;
   #reason: string | undefined;
   #lingering: NodeJS.Timeout | undefined;
@@ -118,7 +120,8 @@ export class Session implements Receiver, NegotiationHost<OpenedExport> {
     if (this.#closing) return;
     this.#closing = true;
     this.#transmission?.stop();
-    this.#settleDown();
+    if (this.#tornDown) this.#endStream(GRACE);
+    else this.#settleDown();
     void deadline.then(
       () => this.#cutShort(),
       () => undefined,
@@ -144,8 +147,7 @@ export class Session implements Receiver, NegotiationHost<OpenedExport> {
       this.#requests?.filled(length);
     } catch (error) {
       this.#feeding = false;
-      this.#flush();
-      return this.#end(errorText(error));
+      return this.#breakOff(errorText(error));
     }
     this.#afterFeed();
   }
@@ -161,9 +163,9 @@ export class Session implements Receiver, NegotiationHost<OpenedExport> {
   }
 
   closed(error: Error | undefined): void {
-    clearTimeout(this.#lingering);
     if (error !== undefined) this.#reason ??= errorText(error);
     this.#tearDown();
+    this.#gone();
   }
 
   drained(): void {
@@ -229,7 +231,7 @@ export class Session implements Receiver, NegotiationHost<OpenedExport> {
     clearTimeout(this.#timer);
     this.#leaving = true;
     this.#reason = reason;
-    if (reason !== undefined) this.#end(reason);
+    if (reason !== undefined) this.#breakOff(reason);
   }
 
   // What happens in between.
@@ -257,8 +259,7 @@ export class Session implements Receiver, NegotiationHost<OpenedExport> {
       }
     } catch (error) {
       this.#feeding = false;
-      this.#flush();
-      return this.#end(errorText(error));
+      return this.#breakOff(errorText(error));
     }
     if (at < chunk.length && !this.#leaving) this.#rest = Buffer.from(chunk.subarray(at));
     this.#afterFeed();
@@ -343,11 +344,20 @@ export class Session implements Receiver, NegotiationHost<OpenedExport> {
     this.#timer = setTimeout(() => this.#finish(this.#unfinished()), GRACE);
   }
 
+  /** The client broke the protocol: it gets the replies that are there, and nothing else. */
+  #breakOff(reason: string): void {
+    this.#leaving = true;
+    this.#reason ??= reason;
+    this.#flush();
+    this.#endStream(GRACE);
+    this.#tearDown();
+  }
+
   /** Ends at once. */
   #end(reason: string | undefined): void {
     this.#leaving = true;
     this.#reason ??= reason;
-    this.#flush();
+    this.#endStream(GRACE);
     this.#stream_().destroy();
     this.#tearDown();
   }
@@ -367,7 +377,17 @@ export class Session implements Receiver, NegotiationHost<OpenedExport> {
     else if (stream.writableFinished) destroy();
     else stream.once("finish", destroy);
     clearTimeout(this.#lingering);
-    this.#lingering = setTimeout(destroy, linger).unref();
+    this.#lingering = setTimeout(() => {
+      destroy();
+      this.#gone();
+    }, linger).unref();
+  }
+
+  /** The stream is closed. */
+  #gone(): void {
+    clearTimeout(this.#lingering);
+    this.#streamGone = true;
+    if (this.#diskClosed !== undefined) this.#finish(this.#diskClosed.error);
   }
 
   /** The stream is gone or of no use any more: tells the requests under way to stop, and closes the disk once they have. */
@@ -377,13 +397,18 @@ export class Session implements Receiver, NegotiationHost<OpenedExport> {
     clearTimeout(this.#timer);
     this.#controller.abort();
     this.#chosen.close().then(
-      () => this.#finish(undefined),
+      () => this.#closedDisk(undefined),
       (error: unknown) => {
         // Once the session is over nobody waits for this any more.
         if (!this.#closing || this.#finished) this.#report("closing a client's disk", error);
-        this.#finish(error);
+        this.#closedDisk(error);
       },
     );
+  }
+
+  #closedDisk(error: unknown): void {
+    this.#diskClosed = { error };
+    if (this.#streamGone) this.#finish(error);
   }
 
   #finish(failure: unknown): void {
