@@ -32,9 +32,17 @@ export function openLog(where: string | undefined, host: Host): Log {
   return (text) => void writeSync(fd, `${new Date().toISOString()} diskwright[${host.pid}]: ${text}\n`);
 }
 
-/** Reports the server's errors that no client hears of. Answers with what stops that. */
+/** Reports requests that failed, with the text that clients may not see, and errors that no client hears of. Answers with what stops that. */
 export function logErrors(log: Log): () => void {
-  return listen("diskwright:server.error", ({ during, error }) => log(`${during}: ${errorText(error)}`));
+  const stops = [
+    listen("diskwright:server.request.error", ({ connection, command, offset, length, error }) =>
+      log(`connection ${connection}: ${command} offset=${offset} length=${length}: ${errorText(error)}`),
+    ),
+    listen("diskwright:server.error", ({ during, error }) => log(`${during}: ${errorText(error)}`)),
+  ];
+  return () => {
+    for (const stop of stops) stop();
+  };
 }
 
 /** Prints what clients do, on standard error. Answers with what stops that. */

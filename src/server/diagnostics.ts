@@ -16,7 +16,10 @@ export interface ConnectionEvent {
   readonly reason?: string;
 }
 
-/** A request has arrived: `diskwright:server.request.start`; it was answered: `diskwright:server.request.end`. */
+/**
+ * A request has arrived: `diskwright:server.request.start`; it was answered: `diskwright:server.request.end`; it failed:
+ * `diskwright:server.request.error`, which costs nothing for requests that succeed.
+ */
 export interface RequestEvent {
   readonly connection: number;
   /** `read write disc flush trim cache write_zeroes block_status`, or the number of an unknown one. */
@@ -26,7 +29,7 @@ export interface RequestEvent {
   readonly cookie: string;
   readonly offset: bigint;
   readonly length: bigint;
-  /** What went wrong (`end` only). */
+  /** What went wrong, if anything did (`end`, `error`). The client is told its text only if it is a DiskError. */
   readonly error?: unknown;
 }
 
@@ -42,6 +45,7 @@ export const connectionOpen: Channel = channel("diskwright:server.connection.ope
 export const connectionClose: Channel = channel("diskwright:server.connection.close");
 export const requestStart: Channel = channel("diskwright:server.request.start");
 export const requestEnd: Channel = channel("diskwright:server.request.end");
+export const requestError: Channel = channel("diskwright:server.request.error");
 export const serverError: Channel = channel("diskwright:server.error");
 
 const names = ["read", "write", "disc", "flush", "trim", "cache", "write_zeroes", "block_status"];

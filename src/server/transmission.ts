@@ -10,7 +10,7 @@ import { type ReplyMode, requestId } from "../protocol/replies.ts";
 import type { PayloadPlan, RequestHandler, RequestHeader } from "../protocol/requests.ts";
 import { blockStatus } from "./block-status.ts";
 import type { BufferPool } from "./buffers.ts";
-import { type RequestEvent, requestEnd, requestEvent, requestStart, serverError } from "./diagnostics.ts";
+import { type RequestEvent, requestEnd, requestError, requestEvent, requestStart } from "./diagnostics.ts";
 import type { Limits } from "./options.ts";
 import type { Output } from "./output.ts";
 import { Reads } from "./reads.ts";
@@ -362,13 +362,7 @@ export class Transmission implements RequestHandler {
 
   #fail(header: RequestHeader, error: unknown): void {
     this.#replier.failed(failing(header), error);
-    this.#report(error);
-  }
-
-  /** What the client is not told the text of, the app should be able to see. */
-  #report(error: unknown): void {
-    if (!DiskError.is(error) && serverError.hasSubscribers)
-      serverError.publish({ connection: this.#options.connection, during: "a request", error });
+    if (requestError.hasSubscribers) requestError.publish({ ...this.#event(header), error });
   }
 
   /** Keeps count of a request until its answer is there. */
@@ -379,6 +373,7 @@ export class Transmission implements RequestHandler {
     ended: ((error: unknown) => void) | undefined,
   ): void {
     const bytes = weightOf(header);
+    const event = requestError.hasSubscribers ? this.#event(header) : undefined;
     const pending: Pending = { ...failing(header), bytes, answered: false };
     this.#pending.add(pending);
     this.#bytes += bytes;
@@ -396,7 +391,7 @@ export class Transmission implements RequestHandler {
       },
       (error: unknown) => {
         if (!pending.answered) this.#replier.failed(pending, error);
-        this.#report(error);
+        if (event !== undefined) requestError.publish({ ...event, error });
         over(error);
       },
     );
