@@ -4,7 +4,7 @@ import { everyStep } from "../contract/every-step.ts";
 import type { Disk, Plugin } from "../contract/index.ts";
 import { openDisk, pipe } from "../contract/index.ts";
 import { Area } from "./area.ts";
-import { type Bench, type Check, Skipped } from "./check.ts";
+import { type Bench, bounded, type Check, Skipped } from "./check.ts";
 import type { PluginTestOptions } from "./plugin.ts";
 import { poisoned } from "./poisoned.ts";
 import { Random } from "./random.ts";
@@ -18,22 +18,18 @@ const END = 64 * 1024;
 export async function runCheck(check: Check, route: RouteName, options: PluginTestOptions): Promise<void> {
   const plugin = await options.factory();
   const setup = new Setup(plugin, route, options);
-  let failure: (() => never) | undefined;
-  try {
+  const work = async (): Promise<void> => {
     const disk = await setup.start();
     const reason = check.skip?.(disk.capabilities, options, disk);
     if (reason !== undefined) throw new Skipped(reason);
     await check.run(await setup.bench(disk));
-  } catch (error) {
-    failure = () => {
-      throw error;
-    };
-  }
-  await everyStep(
-    () => failure?.(),
-    () => setup.end(),
-    () => options.cleanup?.(plugin),
-  );
+  };
+  const end = (): Promise<void> =>
+    everyStep(
+      () => setup.end(),
+      () => options.cleanup?.(plugin),
+    );
+  await bounded(options.timeout, work, () => setup.vanish(), end);
 }
 
 class Setup {
@@ -72,9 +68,14 @@ class Setup {
         return this.start();
       },
       openDirectly: async () => this.#keep(await openDisk(this.#plugin, this.#export())),
-      vanish: () => this.#controller.abort(),
+      vanish: () => this.vanish(),
       openAfterPowerCut: async () => this.#keep(await openDisk((await options.crash?.(this.#plugin)) as Plugin, this.#export())),
     };
+  }
+
+  /** Has the clients vanish. */
+  vanish(): void {
+    this.#controller.abort();
   }
 
   async end(): Promise<void> {

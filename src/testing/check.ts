@@ -1,6 +1,7 @@
 // What a check of the kit is, and how it is run by whatever test function the author uses.
 
-import type { Awaitable, Capabilities, Disk } from "../contract/index.ts";
+import { everyStep } from "../contract/every-step.ts";
+import type { Capabilities, Disk } from "../contract/index.ts";
 import type { Area } from "./area.ts";
 import type { PluginTestOptions } from "./plugin.ts";
 import type { Random } from "./random.ts";
@@ -41,13 +42,13 @@ export interface Check {
 export class Skipped extends Error {}
 
 /** Registers a test; one that throws {@link Skipped} is shown as skipped, with the reason, as far as the test function can. */
-export function register(test: TestFunction, name: string, timeout: number, body: () => Awaitable<void>): void {
+export function register(test: TestFunction, name: string, body: () => Promise<void>): void {
   test(name, async function (this: unknown): Promise<void> {
     // Test functions hand on a context as the first argument, or as `this`. It is not a parameter, as mocha would then wait for a callback.
     // biome-ignore lint/complexity/noArguments: see above
     const contexts = [arguments[0], this];
     try {
-      await within(timeout, async () => body());
+      await body();
     } catch (error) {
       if (!(error instanceof Skipped)) throw error;
       const context = contexts.find((value) => typeof (value as Partial<Skippable> | undefined)?.skip === "function");
@@ -61,15 +62,32 @@ interface Skippable {
   skip(reason: string): void;
 }
 
-/** What `work` gives, or an error when it takes longer than so many milliseconds. */
-export async function within<T>(milliseconds: number, work: () => Promise<T>): Promise<T> {
+/**
+ * Does `work`, and then `end`, whatever came of it. Each may take so many milliseconds (10,000); where they do not suffice for the work,
+ * `abandon` is called to cut short what is under way.
+ */
+export async function bounded(
+  milliseconds: number | undefined,
+  work: () => Promise<void>,
+  abandon: () => void,
+  end: () => Promise<void>,
+): Promise<void> {
+  await everyStep(
+    () => within(milliseconds, work, "is there a call that is never answered?", abandon),
+    () => within(milliseconds, end, "closing waits for the calls under way", abandon),
+  );
+}
+
+async function within(milliseconds = 10_000, work: () => Promise<void>, why: string, abandon: () => void): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    const text = `not done after ${milliseconds} ms: is there a call that is never answered? (If it is only slow: raise \`timeout\`.)`;
-    timer = setTimeout(() => reject(new Error(text)), milliseconds);
+    timer = setTimeout(() => {
+      reject(new Error(`not done after ${milliseconds} ms: ${why} (If it is only slow: raise \`timeout\`.)`));
+      abandon();
+    }, milliseconds);
   });
   try {
-    return await Promise.race([work(), late]);
+    await Promise.race([work(), late]);
   } finally {
     clearTimeout(timer);
   }

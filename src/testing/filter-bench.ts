@@ -4,7 +4,7 @@ import { everyStep } from "../contract/every-step.ts";
 import { type Disk, DiskError, openDisk, pipe } from "../contract/index.ts";
 import { Area } from "./area.ts";
 import type { Call, Operation } from "./call.ts";
-import { Skipped } from "./check.ts";
+import { bounded, Skipped } from "./check.ts";
 import type { FilterCheck } from "./checks/filter.ts";
 import { faulty } from "./faulty.ts";
 import type { FilterTestOptions } from "./filter.ts";
@@ -46,14 +46,16 @@ export async function runFilterCheck(
   const broken = new Map<Operation, string>();
   const heard = new Set<unknown>();
   const disks: Disk[] = [];
+  const controller = new AbortController();
   const open = async (source: Ram): Promise<Disk> => {
     const fault = { befall: ({ operation }: Call) => failIf(broken.get(operation), operation) };
     const stack = pipe(source, faulty(fault), recorded("below", calls), await options.filter());
-    const disk = await openDisk(stack, options.exportName === undefined ? {} : { exportName: options.exportName });
+    const { exportName } = options;
+    const disk = await openDisk(stack, { signal: controller.signal, ...(exportName !== undefined && { exportName }) });
     disks.push(disk);
     return disk;
   };
-  const run = async (): Promise<void> => {
+  const work = async (): Promise<void> => {
     const disk = await open(below);
     const reason = check.skip?.(options, disk);
     if (reason !== undefined) throw new Skipped(reason);
@@ -61,25 +63,14 @@ export async function runFilterCheck(
     const area = await Area.learn(disk, 0n, Number(disk.size), draw, options);
     await check.run({ below, content, calls, broken, heard, disk, area, draw, options, open });
   };
-  let failure: (() => never) | undefined;
-  try {
-    await run();
-  } catch (error) {
-    failure = () => {
-      throw error;
-    };
-  }
-  broken.clear();
-  await everyStep(
-    () => failure?.(),
-    ...disks.map(
-      (disk) => () =>
-        disk.close().catch((error: unknown) => {
-          if (!heard.has(error)) throw error;
-        }),
-    ),
-    () => options.cleanup?.(),
-  );
+  const close = async (disk: Disk): Promise<void> => {
+    broken.clear();
+    await disk.close().catch((error: unknown) => {
+      if (!heard.has(error)) throw error;
+    });
+  };
+  const end = (): Promise<void> => everyStep(...disks.map((disk) => () => close(disk)), () => options.cleanup?.());
+  await bounded(options.timeout, work, () => controller.abort(), end);
 }
 
 function failIf(code: string | undefined, operation: Operation): void {

@@ -61,9 +61,7 @@ export function testFilter(options: FilterTestOptions): void {
     const name = options.name === undefined ? over : `${options.name}: ${over}`;
     testPlugin({ ...pluginOptions(options, content, foundation), name });
     for (const check of filterChecks) {
-      register(options.test, `${name}: ${check.name}`, options.timeout ?? 10_000, () =>
-        runFilterCheck(check, options, content, foundation),
-      );
+      register(options.test, `${name}: ${check.name}`, () => runFilterCheck(check, options, content, foundation));
     }
   }
 }

@@ -35,8 +35,10 @@ export interface PluginTestOptions {
   crash?(plugin: Plugin): Awaitable<Plugin>;
   /** The ways on which the disk is tested. Default: all three. */
   readonly routes?: readonly RouteName[];
-  /** Milliseconds for each test. Default: 10,000. */
+  /** Milliseconds for each test, beside what the test function itself allows. Default: 10,000. */
   readonly timeout?: number;
+  /** Only one client can have it at a time. Default: false. */
+  readonly exclusive?: boolean;
   /** What random operations start from: the same ones for the same seed. Default: 1. */
   readonly seed?: number;
 }
@@ -76,7 +78,7 @@ export function testPlugin(options: PluginTestOptions): void {
   for (const route of options.routes ?? (Object.keys(routes) as RouteName[])) {
     for (const check of checks) {
       const name = [options.name, route, check.name].filter((part) => part !== undefined).join(": ");
-      register(options.test, name, options.timeout ?? 10_000, () => runCheck(check, route, options));
+      register(options.test, name, () => runCheck(check, route, options));
     }
   }
 }

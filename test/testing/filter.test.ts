@@ -3,7 +3,7 @@
 import { describe, test } from "vitest";
 import { type Filter, filter } from "../../src/contract/index.ts";
 import { testFilter } from "../../src/testing/index.ts";
-import { part, xor } from "./filters.ts";
+import { overlay, part, writeback, xor } from "./filters.ts";
 
 const routes = ["directly"] as const;
 
@@ -39,6 +39,21 @@ describe("a filter that works on one request at a time", () => {
     transparent: true,
     routes,
   });
+});
+
+describe("a filter that keeps what is written", () => {
+  testFilter({
+    test,
+    filter: overlay,
+    transparent: true,
+    holdsWrites: true,
+    takesAway: ["trim", "zero", "fastZero", "multiConn", "extents"],
+    routes,
+  });
+});
+
+describe("a filter that writes late", () => {
+  testFilter({ test, filter: writeback, transparent: true, takesAway: ["trim", "zero", "fastZero", "multiConn", "extents"], routes });
 });
 
 describe("a filter that is told nothing about", () => {

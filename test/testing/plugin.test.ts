@@ -204,3 +204,28 @@ test("what the factory made is put away after each test, also after one that fai
   expect(failed.size).toBeGreaterThan(5);
   expect(cleaned).toEqual(made);
 });
+
+describe("a disk for one client at a time", () => {
+  testPlugin({
+    test,
+    exclusive: true,
+    expect: { write: true },
+    factory: () => {
+      const content = bytes(5000);
+      let taken = false;
+      return {
+        name: "exclusive",
+        open() {
+          if (taken) throw new Error("somebody else has it");
+          taken = true;
+          return {
+            ...over(content),
+            close: () => {
+              taken = false;
+            },
+          };
+        },
+      };
+    },
+  });
+});

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import type { Area } from "../area.ts";
 import type { Bench, Check } from "../check.ts";
+import { alone } from "./opening.ts";
 import { refused } from "./refused.ts";
 
 export const closing: readonly Check[] = [
@@ -43,6 +44,7 @@ export const closing: readonly Check[] = [
   },
   {
     name: "a client that closes does not disturb another",
+    skip: alone,
     async run({ disk, areas, openAnother }) {
       const other = await openAnother();
       const seen = areas.map((area) => area.seenBy(other));

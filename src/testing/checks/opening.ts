@@ -1,18 +1,25 @@
 // What a plugin says of itself, and of the disk that it opens.
 
 import assert from "node:assert/strict";
+import type { Capabilities } from "../../contract/index.ts";
 import { lostCapabilities } from "../capabilities.ts";
 import type { Check } from "../check.ts";
+import type { PluginTestOptions } from "../plugin.ts";
 
 /** What NBD tells of a disk. */
 const travelling = ["flush", "trim", "zero", "extents", "fua", "multiConn", "rotational", "cache"] as const;
+
+/** Why there are no two clients at a time. */
+export function alone(_can: Capabilities, { exclusive }: PluginTestOptions): string | undefined {
+  return exclusive ? "it is for one client at a time (option exclusive)" : undefined;
+}
 
 export const opening: readonly Check[] = [
   {
     name: "the disk can do what it is expected to",
     skip: (_can, { expect }) => (expect === undefined ? "no capability is said to be expected (option expect)" : undefined),
-    async run({ openDirectly, options }) {
-      const { capabilities } = await openDirectly();
+    async run({ disk, openDirectly, options }) {
+      const { capabilities } = options.exclusive ? disk : await openDirectly();
       for (const [key, value] of Object.entries(options.expect ?? {})) {
         assert.equal(capabilities[key as keyof typeof capabilities], value, `capabilities.${key}`);
       }
@@ -20,6 +27,7 @@ export const opening: readonly Check[] = [
   },
   {
     name: "the disk loses no capability on its way here",
+    skip: alone,
     async run({ disk, openDirectly }) {
       const direct = await openDirectly();
       assert.equal(disk.size, direct.size, "size");
@@ -44,6 +52,7 @@ export const opening: readonly Check[] = [
   },
   {
     name: "another client gets a disk too, of the same size",
+    skip: alone,
     async run({ disk, areas, openAnother }) {
       const other = await openAnother();
       assert.equal(other.size, disk.size);

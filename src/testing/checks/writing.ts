@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import type { Capabilities } from "../../contract/index.ts";
 import { writeFlags } from "../../contract/index.ts";
 import type { Check } from "../check.ts";
+import { alone } from "./opening.ts";
 import { refused } from "./refused.ts";
 
 const readOnly = ({ write }: Capabilities): string | undefined => (write ? undefined : "it cannot be written");
@@ -74,7 +75,7 @@ export const writing: readonly Check[] = [
   },
   {
     name: "clients see each other's flushed writes, as the disk says that several may be used at once",
-    skip: (can) => readOnly(can) ?? (can.multiConn ? undefined : "it does not say so (multiConn)"),
+    skip: (can, options) => readOnly(can) ?? alone(can, options) ?? (can.multiConn ? undefined : "it does not say so (multiConn)"),
     async run({ disk, areas, openAnother }) {
       const other = await openAnother();
       for (const area of areas) {
