@@ -26,15 +26,11 @@ export class Channel {
   #finishing = false;
   readonly #closed: Promise<void>;
   #close: () => void = () => undefined;
-  readonly #signal: AbortSignal | undefined;
-  readonly #onAbort = (): void => this.fail(this.#signal?.reason);
 
-  constructor(signal: AbortSignal | undefined) {
-    this.#signal = signal;
+  constructor() {
     this.#closed = new Promise((resolve) => {
       this.#close = resolve;
     });
-    signal?.addEventListener("abort", this.#onAbort, { once: true });
   }
 
   /** What it failed with, if it did. */
@@ -108,7 +104,6 @@ export class Channel {
   fail(error: unknown): void {
     if (this.#failure !== undefined || this.#finishing) return;
     this.#failure = { error };
-    this.#forget();
     this.#stream?.destroy();
     this.#owner.lost(error);
   }
@@ -119,7 +114,6 @@ export class Channel {
     if (this.#failure !== undefined) return Promise.resolve();
     if (!this.#finishing) {
       this.#finishing = true;
-      this.#forget();
       const timer = setTimeout(() => {
         stream.destroy();
         this.#close();
@@ -130,10 +124,6 @@ export class Channel {
       stream.end();
     }
     return this.#closed;
-  }
-
-  #forget(): void {
-    this.#signal?.removeEventListener("abort", this.#onAbort);
   }
 }
 

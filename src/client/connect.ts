@@ -28,7 +28,7 @@ export async function connect(uri: string, options: ConnectOptions = {}): Promis
   checkOptions(options);
   const parts = parseUri(uri);
   try {
-    return await openExport(() => openSocket(parts, options.signal), parts.exportName, uri, options);
+    return await openExport(() => openSocket(parts), parts.exportName, uri, options);
   } catch (error) {
     throw about(uri, error);
   }
@@ -42,7 +42,7 @@ export async function connect(uri: string, options: ConnectOptions = {}): Promis
  */
 export async function connectStream(stream: Duplex, options: ConnectStreamOptions = {}): Promise<RemoteDisk> {
   checkOptions(options);
-  return openExport(() => useStream(stream, options.signal), options.exportName ?? "", undefined, options);
+  return openExport(() => useStream(stream), options.exportName ?? "", undefined, options);
 }
 
 /** Says which server an error is about. */
@@ -51,16 +51,15 @@ export function about(uri: string, error: unknown): unknown {
 }
 
 async function openExport(open: () => Channel, exportName: string, uri: string | undefined, options: ConnectOptions): Promise<RemoteDisk> {
-  options.signal?.throwIfAborted();
   const sessions = await openSessions(open, exportName, options);
-  const { agreement } = sessions[0] as Session;
+  const { agreement } = sessions.list[0] as Session;
   return Object.assign(complete(remoteConnection(sessions, options.readonly ?? false), { name: "the server" }), {
     exportName: agreement.exportName,
     uri,
     negotiated: Object.freeze({
       structured: agreement.mode !== "simple",
       extended: agreement.mode === "extended",
-      connections: sessions.length,
+      connections: sessions.list.length,
       tls: false,
       flags: agreement.flags,
     }),

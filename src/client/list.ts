@@ -8,6 +8,7 @@ import { about } from "./connect.ts";
 import { negotiate } from "./negotiate.ts";
 import { openSocket } from "./open-socket.ts";
 import { checkTimeout, type ReachOptions } from "./options.ts";
+import { whenAborted } from "./when-aborted.ts";
 
 /** Which contexts to look for. */
 export interface ListContextsOptions extends ReachOptions {
@@ -41,12 +42,15 @@ async function consult<T>(uri: string, options: ReachOptions, script: (parts: Ur
   checkTimeout("timeout", options.timeout);
   const parts = parseUri(uri);
   options.signal?.throwIfAborted();
+  const channel = openSocket(parts);
+  const release = whenAborted(options.signal, (reason) => channel.fail(reason));
   try {
-    const channel = openSocket(parts, options.signal);
     const answer = await negotiate(channel, script(parts), options.timeout);
     void channel.finish();
     return answer;
   } catch (error) {
     throw about(uri, error);
+  } finally {
+    release();
   }
 }

@@ -7,33 +7,59 @@ import type { Channel } from "./channel.ts";
 import { negotiate } from "./negotiate.ts";
 import type { ConnectOptions } from "./options.ts";
 import { Session } from "./session.ts";
+import { whenAborted } from "./when-aborted.ts";
+
+/** The connections of a disk. */
+export interface Sessions {
+  /** At least one. */
+  readonly list: readonly Session[];
+  /** Takes leave on all of them. */
+  close(): Promise<void>;
+}
 
 /** Opens the connections. When one of them breaks, now or later, so do the others. */
-export async function openSessions(open: () => Channel, exportName: string, options: ConnectOptions): Promise<readonly Session[]> {
-  const { timeout, requestTimeout = Number.POSITIVE_INFINITY, replies = "extended", contexts = [], connections = 1 } = options;
-  const sessions: Session[] = [];
+export async function openSessions(open: () => Channel, exportName: string, options: ConnectOptions): Promise<Sessions> {
+  const { signal, timeout, requestTimeout = Number.POSITIVE_INFINITY, replies = "extended", contexts = [], connections = 1 } = options;
+  signal?.throwIfAborted();
+  const channels: Channel[] = [];
+  const list: Session[] = [];
   const failures: unknown[] = [];
   // A server that has let one connection down cannot be trusted with the others.
   const abort = (error: unknown): void => {
+    release();
     failures.push(error);
-    for (const session of sessions) session.abort(error);
+    for (const channel of channels) channel.fail(error);
   };
+  const release = whenAborted(signal, abort);
   const openSession = async (): Promise<Session> => {
+    if (failures.length > 0) throw failures[0];
     const channel = open();
+    channels.push(channel);
     const agreement = await negotiate(channel, negotiateExport({ exportName, replies, contexts }), timeout);
-    if (sessions[0] !== undefined) checkSame(sessions[0].agreement, agreement, channel);
+    if (list[0] !== undefined) checkSame(list[0].agreement, agreement, channel);
     const session = new Session(channel, agreement, requestTimeout, abort);
-    sessions.push(session);
+    list.push(session);
     return session;
   };
-  const { agreement } = await openSession();
-  if ((agreement.flags & TransmissionFlag.CAN_MULTI_CONN) === 0) return sessions;
-  for (const result of await Promise.allSettled(Array.from({ length: connections - 1 }, openSession))) {
-    if (result.status === "rejected") failures.push(result.reason);
+  const openAll = async (): Promise<void> => {
+    const { agreement } = await openSession();
+    if ((agreement.flags & TransmissionFlag.CAN_MULTI_CONN) === 0) return;
+    for (const result of await Promise.allSettled(Array.from({ length: connections - 1 }, openSession))) {
+      if (result.status === "rejected") failures.push(result.reason);
+    }
+    if (failures.length > 0) throw failures[0];
+  };
+  const close = async (): Promise<void> => {
+    await Promise.all(list.map((session) => session.close()));
+    release();
+  };
+  try {
+    await openAll();
+    return { list, close };
+  } catch (error) {
+    await close();
+    throw error;
   }
-  if (failures.length === 0) return sessions;
-  await Promise.all(sessions.map((session) => session.close()));
-  throw failures[0];
 }
 
 /** Several connections must show one disk. */

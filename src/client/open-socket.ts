@@ -11,14 +11,14 @@ const RECEIVE_BUFFER = 256 * 1024;
 const MAX_PATH: number = process.platform === "linux" ? 107 : 103;
 
 /** Begins to connect; how that goes, the channel's owner hears. */
-export function openSocket(to: UriParts, signal: AbortSignal | undefined): Channel {
+export function openSocket(to: UriParts): Channel {
   if (to.transport === "unix" && process.platform !== "win32" && Buffer.byteLength(to.path) > MAX_PATH) {
     throw new DiskError(
       "ENAMETOOLONG",
       `${formatUri(to)}: the path of a unix socket has at most ${MAX_PATH} bytes, this one has ${Buffer.byteLength(to.path)}`,
     );
   }
-  const channel = new Channel(signal);
+  const channel = new Channel();
   const own = Buffer.allocUnsafeSlow(RECEIVE_BUFFER);
   let direct: Uint8Array | undefined;
   const onread = {
@@ -38,11 +38,11 @@ export function openSocket(to: UriParts, signal: AbortSignal | undefined): Chann
 }
 
 /** A channel over any stream. */
-export function useStream(stream: Duplex, signal: AbortSignal | undefined): Channel {
+export function useStream(stream: Duplex): Channel {
   if (stream.destroyed || !stream.readable || !stream.writable) {
     throw new DiskError("EINVAL", "the stream to the server cannot be used: it is closed, or not open in both directions");
   }
-  const channel = new Channel(signal);
+  const channel = new Channel();
   channel.use(stream, true);
   return channel;
 }

@@ -4,6 +4,7 @@ import type { Connection } from "../contract/connection.ts";
 import { DiskError } from "../contract/error.ts";
 import type { WriteFlags, ZeroFlags } from "../contract/flags.ts";
 import { Command, CommandFlag, DEFAULT_MAX_PAYLOAD, TransmissionFlag } from "../protocol/constants.ts";
+import type { Sessions } from "./open-sessions.ts";
 import { inPieces } from "./pieces.ts";
 import { remoteStatus } from "./remote-status.ts";
 import type { Session } from "./session.ts";
@@ -13,7 +14,7 @@ import { WriteBarrier } from "./write-barrier.ts";
 const MAX_COMPACT: bigint = 2n ** 32n - 65_536n;
 
 /** Makes a Connection of one or more sessions on the same export. */
-export function remoteConnection(sessions: readonly Session[], readonly: boolean): Connection {
+export function remoteConnection({ list: sessions, close }: Sessions, readonly: boolean): Connection {
   const first = sessions[0] as Session;
   const { size, flags, blockSize, description, mode } = first.agreement;
   const can = (flag: number): boolean => (flags & flag) !== 0;
@@ -82,9 +83,7 @@ export function remoteConnection(sessions: readonly Session[], readonly: boolean
     ...(writable && can(TransmissionFlag.SEND_TRIM) && { trim: writing.trim }),
     ...(writable && can(TransmissionFlag.SEND_WRITE_ZEROES) && { zero: writing.zero }),
     ...remoteStatus(sessions, next, maxRange),
-    async close(): Promise<void> {
-      await Promise.all(sessions.map((session) => session.close()));
-    },
+    close,
   };
 }
 

@@ -1,5 +1,6 @@
 // What a client leaves behind when it is gone: nothing.
 
+import { getEventListeners } from "node:events";
 import { describe, expect, it } from "vitest";
 import { connect, listExports } from "../../src/client/index.ts";
 import { fakeServer } from "./fake-server.ts";
@@ -44,6 +45,22 @@ describe("after a hundred times", () => {
       await expect(connect(uri, { replies: "simple" })).rejects.toMatchObject({ code: "EACCES" });
     }
     await settled(before);
+  });
+
+  it("using a signal, also over many connections, nobody listens to it any more", async () => {
+    const { uri } = await fakeServer(async (client) => {
+      await client.negotiate({ flags: wire.CAN_MULTI_CONN });
+      await client.serve();
+    });
+    const { signal } = new AbortController();
+    const listening = (): number => getEventListeners(signal, "abort").length;
+    const disk = await connect(uri, { connections: 20, signal });
+    expect(listening()).toBe(1);
+    await disk.close();
+    expect(listening()).toBe(0);
+    await expect(connect(uri, { contexts: ["x-not:there"], signal })).rejects.toMatchObject({ code: "ENOTSUP" });
+    await expect(listExports(uri, { signal })).rejects.toMatchObject({ code: "ENOTSUP" });
+    expect(listening()).toBe(0);
   });
 
   it("meeting a broken server or losing interest, none is left, and nobody listens to the signal", async () => {
