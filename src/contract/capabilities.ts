@@ -8,7 +8,7 @@ import { MAX_SIZE } from "./size.ts";
 /** Computes what a completed disk can do from the methods and traits of its connection. */
 export function capabilitiesOf(connection: Connection): Capabilities {
   const { traits = {} } = connection;
-  const write = connection.write !== undefined;
+  const write = connection.write !== undefined && traits.readonly !== true;
   const flush = connection.flush !== undefined;
   const zero = write && connection.zero !== undefined;
   return Object.freeze({

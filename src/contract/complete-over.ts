@@ -34,6 +34,8 @@ function connectionOver(below: Disk, overrides: Overrides, through: Overrides, h
     return (typeof value === "function" ? value.bind(overrides) : value) as Connection[K] | undefined;
   };
   const can = below.capabilities;
+  // What ends in the disk below cannot do more than that one: a slice of a read-only disk is read-only.
+  const ownWrites = overrides.traits?.readonly === false;
   const connection: { [K in keyof Connection]: Connection[K] | undefined } = {
     size: overrides.size ?? below.size,
     blockSize: pick("blockSize", true),
@@ -43,9 +45,9 @@ function connectionOver(below: Disk, overrides: Overrides, through: Overrides, h
     read: pick("read", true),
     views: pick("views", can.views && !has("read")),
     room: pick("room", below.room !== undefined && !has("write")),
-    write: pick("write", can.write),
+    write: ownWrites || can.write ? pick("write", can.write) : undefined,
     flush: pick("flush", can.flush),
-    trim: pick("trim", can.trim),
+    trim: ownWrites || can.trim ? pick("trim", can.trim) : undefined,
     zero: pick("zero", can.zero),
     extents: pick("extents", can.extents),
     cache: pick("cache", can.cache === "native"),

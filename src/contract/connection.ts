@@ -80,6 +80,12 @@ export interface BlockSize {
 /** What the methods of a {@link Connection} cannot say of it. */
 export interface Traits {
   /**
+   * The disk refuses writes although there is a `write`, as that of a class may be. Default: false. A filter's disk is as read-only as the
+   * one below it, and cannot trim where that one cannot, whatever the filter overrides; `false` says that the filter keeps what is
+   * written itself, as copy-on-write does.
+   */
+  readonly readonly: boolean;
+  /**
    * Force unit access: `native` when write, trim and zero heed `flags.fua` themselves, `emulate` for a flush after them, `none` to
    * refuse it. Default: `emulate` where there is a flush, else `none`.
    */

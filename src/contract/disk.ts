@@ -64,7 +64,7 @@ export interface Disk extends AsyncDisposable {
 }
 
 /** What a {@link Disk} can do. */
-export interface Capabilities extends Traits {
+export interface Capabilities extends Omit<Traits, "readonly"> {
   /** Whether it can be written at all; trim, zero and fua are false on a disk that cannot. */
   readonly write: boolean;
   /** Whether there is anything to flush. */

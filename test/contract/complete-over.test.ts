@@ -169,6 +169,7 @@ describe("what is overridden", () => {
     const overlay: Overrides = {
       read: (target, offset) => void target.fill(writes.get(offset) ?? 0),
       write: (source, offset) => void writes.set(offset, source[0] as number),
+      traits: { readonly: false },
     };
     const disk = completeOver(complete(readOnly), overlay);
     expect(disk.capabilities).toMatchObject({ write: true, trim: false, fua: "none" });
@@ -180,6 +181,26 @@ describe("what is overridden", () => {
     await disk.zero(3n, 1n);
     await disk.read(target, 3n);
     expect(target[0]).toBe(0);
+  });
+
+  test("write and trim do not make a disk writable, or able to trim, that is not so below", async () => {
+    const write = vi.fn();
+    const trim = vi.fn();
+    const slice = completeOver(complete(readOnly), { write, trim });
+    expect(slice.capabilities).toMatchObject({ write: false, trim: false });
+    expect(await thrownBy(() => slice.write(new Uint8Array(1), 0n))).toMatchObject({ code: "EPERM" });
+    const writable = completeOver(complete(over(new Uint8Array(512))), { write, trim });
+    expect(writable.capabilities).toMatchObject({ write: true, trim: false });
+    expect(await thrownBy(() => writable.trim(0n, 1n))).toMatchObject({ code: "ENOTSUP" });
+    expect(write).not.toHaveBeenCalled();
+    expect(trim).not.toHaveBeenCalled();
+  });
+
+  test("traits.readonly takes writing away whatever methods there are", async () => {
+    expect(complete(over(new Uint8Array(512), { traits: { readonly: true } })).capabilities.write).toBe(false);
+    const disk = completeOver(complete(able()), { traits: { readonly: true } });
+    expect(disk.capabilities).toMatchObject({ write: false, trim: false, zero: false, fua: "none" });
+    expect(await thrownBy(() => disk.zero(0n, 1n))).toMatchObject({ code: "EPERM" });
   });
 
   test("FUA may be refused or emulated anew", async () => {
