@@ -1,5 +1,5 @@
 // How fast the client is against nbdkit's memory disk on a unix socket: MiB/s of 256 KiB requests at depth 16, IOPS of 4 KiB requests at depth 32.
-// Run with the seconds for each row: `client.ts [seconds] [connections]`.
+// `node bench/run.mjs client [seconds for each row] [connections]`. CPU time is this process's own: it means something on a busy machine too.
 
 import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
