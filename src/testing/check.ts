@@ -73,7 +73,7 @@ export async function bounded(
   end: () => Promise<void>,
 ): Promise<void> {
   await everyStep(
-    () => within(milliseconds, work, "is there a call that is never answered?", abandon),
+    () => within(milliseconds, work, "a call is never answered, or the option timeout is too short for a slow disk", abandon),
     () => within(milliseconds, end, "closing waits for the calls under way", abandon),
   );
 }
@@ -82,7 +82,7 @@ async function within(milliseconds = 10_000, work: () => Promise<void>, why: str
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
-      reject(new Error(`not done after ${milliseconds} ms: ${why} (If it is only slow: raise \`timeout\`.)`));
+      reject(new Error(`not done after ${milliseconds} ms: ${why}`));
       abandon();
     }, milliseconds);
   });

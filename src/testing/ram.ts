@@ -20,8 +20,16 @@ export interface Ram extends Plugin {
  * A disk in memory that can do everything natively, lends its bytes, and reports blocks of zeroes as holes. Every client sees the same bytes.
  *
  * @param content - how many bytes, all zero, or which ones (they are copied)
+ * @param options - `readonly`: it cannot be written
+ * @example What a filter does to a disk that can do everything, and what reaches that
+ * ```ts
+ * const below = ram(Buffer.from("hello world"));
+ * await using disk = await openDisk(pipe(below, myFilter()));
+ * await disk.write(Buffer.from("J"), 0n);
+ * assert.equal(Buffer.from(below.bytes).toString(), "Jello world");
+ * ```
  */
-export function ram(content: number | Uint8Array): Ram {
+export function ram(content: number | Uint8Array, { readonly = false }: { readonly readonly?: boolean } = {}): Ram {
   const bytes = typeof content === "number" ? new Uint8Array(content) : content.slice();
   const stable = bytes.slice();
   const wipe = (offset: bigint, length: bigint, flags: WriteFlags): void => {
@@ -46,7 +54,9 @@ export function ram(content: number | Uint8Array): Ram {
     extents: (offset, length) => blocks(bytes, Number(offset), Number(offset + length)),
     cache: () => undefined,
   };
-  return { name: "ram", bytes, stable, afterPowerCut: () => ram(stable), open: () => ({ ...connection }) };
+  const { write: _, ...readOnly } = connection;
+  const open = (): Connection => ({ ...(readonly ? readOnly : connection) });
+  return { name: "ram", bytes, stable, afterPowerCut: () => ram(stable, { readonly }), open };
 }
 
 function* blocks(bytes: Uint8Array, start: number, end: number): Generator<Extent> {

@@ -315,6 +315,24 @@ const broken: readonly [string, () => Filter, Partial<FilterTestOptions>, RegExp
   ],
   ["takes away a capability without need", () => filter("f", () => ({ trim: undefined })), transparent, /\+ .*"trim"|'trim'|trim/],
   [
+    "says that it can be written over a disk that cannot",
+    () =>
+      byHand(({ read, write, flush, zero, trim, extents, cache, close, size }) => ({
+        size,
+        read,
+        write,
+        flush,
+        zero,
+        trim,
+        extents,
+        cache,
+        close,
+        traits: { fua: "native", fastZero: true, trimZeroes: true },
+      })),
+    {},
+    /it cannot be written over a disk that cannot be written: capabilities\.write/,
+  ],
+  [
     "works on whole sectors and says nothing of it",
     () =>
       filter("f", (disk) => ({

@@ -268,7 +268,7 @@ const broken: readonly [string, () => Plugin, RegExp, Partial<PluginTestOptions>
   [
     "never answers",
     () => almost(() => ({ cache: () => new Promise(() => undefined) })),
-    /not done after 300 ms: is there a call that is never answered/,
+    /not done after 300 ms: a call is never answered/,
     { timeout: 300 },
   ],
   [

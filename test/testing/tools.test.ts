@@ -213,6 +213,11 @@ describe("ram()", () => {
     expect(content).toEqual(bytes(512));
   });
 
+  test("may be read-only", async () => {
+    await using disk = await openDisk(ram(512, { readonly: true }));
+    expect(disk.capabilities).toMatchObject({ write: false, extents: true, flush: true });
+  });
+
   test("knows its holes by blocks of 512 bytes", async () => {
     await using disk = await openDisk(ram(Uint8Array.from({ length: 1600 }, (_, i) => (i >= 512 && i < 600 ? 1 : 0))));
     expect(await disk.extents(10n, 1590n)).toEqual([

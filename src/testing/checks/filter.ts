@@ -8,6 +8,7 @@ import type { FilterTestOptions } from "../filter.ts";
 import type { FilterBench } from "../filter-bench.ts";
 import { allSorts, modelOf } from "../filter-model.ts";
 import { ram } from "../ram.ts";
+import { refused } from "./refused.ts";
 
 /** One rule. */
 export interface FilterCheck {
@@ -153,6 +154,15 @@ export const filterChecks: readonly FilterCheck[] = [
         [],
         "are methods of a prototype lost by copying?",
       );
+    },
+  },
+  {
+    name: "it cannot be written over a disk that cannot be written",
+    skip: ({ holdsWrites }) => (holdsWrites ? "it holds what is written" : undefined),
+    async run({ content, open }) {
+      const disk = await open(ram(content, { readonly: true }));
+      assert.equal(disk.capabilities.write, false, "capabilities.write");
+      await refused("EPERM", "write", () => disk.write(new Uint8Array(1), 0n));
     },
   },
   {
