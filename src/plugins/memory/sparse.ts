@@ -264,14 +264,16 @@ export class SparseStore implements MemoryStore {
     }
   }
 
-  /** Has mostly dead memory given up, a little in each turn of the event loop. */
+  /** Has memory given back that is mostly dead, a little in each turn of the event loop. */
   #tidy(): void {
-    if (this.#tidying || !this.#slabs.wasteful) return;
+    const slabs = this.#slabs;
+    if (this.#tidying || !(slabs.wasteful || slabs.littered)) return;
     this.#tidying = true;
     setImmediate(() => {
       this.#tidying = false;
       try {
-        this.#slabs.compact(MOVES, (page, id) => this.#table.set(page, id));
+        if (slabs.wasteful) slabs.compact(MOVES, (page, id) => this.#table.set(page, id));
+        else slabs.callCollector();
       } catch {
         // No memory to tidy up with: everything is still where it was. The next trim tries again.
         return;

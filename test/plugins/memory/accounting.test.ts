@@ -52,6 +52,14 @@ test("what is trimmed goes back to the machine", async () => {
   if (process.platform === "linux") await shrinksTo(rss + 100 * MiB, resident);
 });
 
+test("what is trimmed goes back without anyone calling for the garbage collector", async () => {
+  const before = inBuffers();
+  await using disk = await openDisk(memory("1G"));
+  await disk.write(new Uint8Array(256 * MiB).fill(7), 0n);
+  await disk.trim(0n, disk.size);
+  await shrinksTo(before + 64 * MiB, () => process.memoryUsage().arrayBuffers);
+});
+
 test("few pages that live on keep little memory, and their content", async () => {
   const before = inBuffers();
   await using disk = await openDisk(memory("1G"));
