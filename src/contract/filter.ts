@@ -34,8 +34,9 @@ export interface FilterOptions {
 /**
  * Makes a filter. `build` gets the disk below and answers with what is to be different. What it leaves out is forwarded untouched,
  * so a filter that changes the bytes must override `read`, `write`, `zero` and, where it moves or hides them, `trim`, `extents` and
- * `cache` too. Overriding `write` does not make a read-only disk writable, see {@link Traits.readonly}. An overridden `read` drops `views`, and the trait `trimZeroes` unless you say it; an overridden `write` drops `room`. Flags are
- * to be passed on: `disk.write(source, offset, flags)`.
+ * `cache` too. Overriding `write` does not make a read-only disk writable, see {@link Traits.readonly}. An overridden `read` drops `views`,
+ * and the trait `trimZeroes` unless you say it; an overridden `write` drops `room`. Flags are to be passed on:
+ * `disk.write(source, offset, flags)`.
  *
  * @param name - what errors, logs and the command line call it
  * @param build - called for each client

@@ -29,7 +29,7 @@ export interface Ram extends Plugin {
  * assert.equal(Buffer.from(below.bytes).toString(), "Jello world");
  * ```
  */
-export function ram(content: number | Uint8Array, { readonly = false }: { readonly readonly?: boolean } = {}): Ram {
+export function ram(content: number | Uint8Array, options: { readonly readonly?: boolean } = {}): Ram {
   const bytes = typeof content === "number" ? new Uint8Array(content) : content.slice();
   const stable = bytes.slice();
   const wipe = (offset: bigint, length: bigint, flags: WriteFlags): void => {
@@ -55,8 +55,8 @@ export function ram(content: number | Uint8Array, { readonly = false }: { readon
     cache: () => undefined,
   };
   const { write: _, ...readOnly } = connection;
-  const open = (): Connection => ({ ...(readonly ? readOnly : connection) });
-  return { name: "ram", bytes, stable, afterPowerCut: () => ram(stable, { readonly }), open };
+  const open = (): Connection => ({ ...(options.readonly ? readOnly : connection) });
+  return { name: "ram", bytes, stable, afterPowerCut: () => ram(stable, options), open };
 }
 
 function* blocks(bytes: Uint8Array, start: number, end: number): Generator<Extent> {

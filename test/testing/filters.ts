@@ -10,11 +10,9 @@ export function part(start: bigint, length: bigint): Filter {
       size: length,
       read: (target, offset) => disk.read(target, offset + start),
       ...(views && { views: (offset, bytes) => views(offset + start, bytes) }),
-      ...(disk.capabilities.write && {
-        write: (source, offset, flags) => disk.write(source, offset + start, flags),
-        zero: (offset, bytes, flags) => disk.zero(offset + start, bytes, flags),
-      }),
-      ...(disk.capabilities.trim && { trim: (offset, bytes, flags) => disk.trim(offset + start, bytes, flags) }),
+      write: (source, offset, flags) => disk.write(source, offset + start, flags),
+      zero: (offset, bytes, flags) => disk.zero(offset + start, bytes, flags),
+      trim: (offset, bytes, flags) => disk.trim(offset + start, bytes, flags),
       extents: async (offset, bytes, flags) =>
         (await disk.extents(offset + start, bytes, flags)).map((extent) => ({ ...extent, offset: extent.offset - start })),
       cache: (offset, bytes) => disk.cache(offset + start, bytes),
@@ -29,14 +27,12 @@ export function xor(key: number): Filter {
       await disk.read(target, offset);
       for (const [i, byte] of target.entries()) target[i] = byte ^ key;
     },
-    ...(disk.capabilities.write && {
-      write: (source, offset, flags) =>
-        disk.write(
-          source.map((byte) => byte ^ key),
-          offset,
-          flags,
-        ),
-    }),
+    write: (source, offset, flags) =>
+      disk.write(
+        source.map((byte) => byte ^ key),
+        offset,
+        flags,
+      ),
     trim: undefined,
     zero: undefined,
     extents: undefined,
