@@ -10,7 +10,7 @@ const WATCHED = 64;
 /**
  * A filter that gives the disk below buffers of its own: in the midst of a larger one, full of garbage before a read, overwritten with
  * garbage once the call has been answered, and looked at again when the disk is closed. A disk that heeds the contract does not notice.
- * What the disk lends itself ({@link Connection.views}, {@link Connection.room}) is passed on as it is.
+ * What the disk lends itself (`views`, `room`) is passed on as it is.
  *
  * @throws (from its disk) DiskError EIO saying what was done to a buffer
  * @example
