@@ -22,5 +22,6 @@ export function assertPlugin(value: Plugin, what: string): Plugin {
 /** Names what was given in place of something else. */
 export function describe(value: unknown): string {
   if (typeof value === "function") return `the function ${value.name || "(anonymous)"}: was it to be called?`;
-  return value === null ? "null" : typeof value === "object" ? "an object" : `${typeof value} ${String(value)}`;
+  if (value === null || value === undefined) return String(value);
+  return typeof value === "object" ? "an object" : `${typeof value} ${String(value)}`;
 }
