@@ -56,6 +56,7 @@ export async function serve(source: Source, options: ServeOptions = {}): Promise
   try {
     if (options.stdio === true) server.serveStdio();
     else if (options.listen !== false) await server.listen(options);
+    options.signal?.throwIfAborted();
   } catch (error) {
     await server.close().catch(() => undefined);
     throw error;
@@ -115,7 +116,6 @@ class NbdServer implements Server {
   closeOn(signal: AbortSignal | undefined): void {
     if (signal === undefined) return;
     const close = (): void => void this.close().catch(() => undefined);
-    if (signal.aborted) return close();
     signal.addEventListener("abort", close, { once: true });
     const forget = (): void => signal.removeEventListener("abort", close);
     this.closed.then(forget, forget);

@@ -158,7 +158,7 @@ export class Session implements Receiver, NegotiationHost<OpenedExport> {
     this.#reason = this.#requests?.midRequest === true ? "the client left in the middle of a request" : undefined;
     this.#leaving = true;
     // A socket's client is gone now, so what it asked for is of no use any more; a pipe has two ends.
-    if (this.#peer.transport === "tcp" || this.#peer.transport === "unix") this.#controller.abort();
+    if (this.#peer.transport === "tcp" || this.#peer.transport === "unix") this.#closeDisk();
     this.#settleDown();
   }
 
@@ -390,11 +390,17 @@ export class Session implements Receiver, NegotiationHost<OpenedExport> {
     if (this.#diskClosed !== undefined) this.#finish(this.#diskClosed.error);
   }
 
-  /** The stream is gone or of no use any more: tells the requests under way to stop, and closes the disk once they have. */
+  /** The stream is gone or of no use any more. */
   #tearDown(): void {
     if (this.#tornDown) return;
     this.#tornDown = true;
     clearTimeout(this.#timer);
+    this.#closeDisk();
+  }
+
+  /** Tells the requests under way to stop, and closes the disk once they have. */
+  #closeDisk(): void {
+    if (this.#controller.signal.aborted) return;
     this.#controller.abort();
     this.#chosen.close().then(
       () => this.#closedDisk(undefined),
