@@ -1,7 +1,6 @@
 // The memory behind the pages of a sparse disk: large buffers, filled from the front, never used twice, given up when enough of one is dead.
 
-/** Bytes of a page. The nearest to nbdkit's; see bench/memory.ts for 16 KiB to 1 MiB. */
-export const PAGE: number = 32 * 1024;
+import { PAGE } from "./pages.ts";
 
 const SLOT_BITS = 10;
 /**

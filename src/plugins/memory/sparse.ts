@@ -5,25 +5,14 @@ import type { BlockSize, Extent } from "../../contract/connection.ts";
 import { DiskError, errorText } from "../../contract/error.ts";
 import type { ZeroFlags } from "../../contract/flags.ts";
 import type { MemoryStore } from "./allocator.ts";
+import { extentsOf } from "./extents.ts";
 import { PageTable } from "./page-table.ts";
+import { DATA, HOLE, offsetOf, PAGE, pageFrom, pageOf, RESERVED, startIn } from "./pages.ts";
 import { put } from "./put.ts";
-import { PAGE, Slabs } from "./slabs.ts";
+import { Slabs } from "./slabs.ts";
 
-/** In the table: a page that was never written, or was given up. */
-const HOLE = 0;
-/** In the table: a page of zeroes that counts as allocated. It takes memory once something else is written to it. */
-const RESERVED = 1;
-/** In the table: this and everything above is a page of memory. */
-const DATA = 2;
-
-const PAGE_BITS = BigInt(Math.log2(PAGE));
-const IN_PAGE = BigInt(PAGE - 1);
 /** Pages that are moved in one turn when memory is tidied up: 4 MiB, a few milliseconds. */
 const MOVES = 128;
-/** Pages of which it is quick to say that all is data: 4 MiB. */
-const FEW = 128;
-const ALL_DATA: readonly Extent[] = Object.freeze([]);
-
 /**
  * Pages of memory for those parts of a disk that were written; everything else reads as zeroes. Every call answers at once. A page table says where a
  * page is, {@link Slabs} hold the bytes.
@@ -131,53 +120,7 @@ export class SparseStore implements MemoryStore {
   }
 
   extents(offset: bigint, length: bigint): Iterable<Extent> {
-    const end = offset + length;
-    const first = pageOf(offset);
-    const stop = pageFrom(end);
-    // Servers ask this before every large read, to send holes as holes. For a disk that was written the short answer is ready.
-    if (stop - first <= FEW && this.#allData(first, stop)) return ALL_DATA;
-    return this.#list(offset, end, first, stop);
-  }
-
-  #allData(first: number, stop: number): boolean {
-    for (let page = first; page < stop; page++) if (this.#table.get(page) < DATA) return false;
-    return true;
-  }
-
-  *#list(offset: bigint, end: bigint, first: number, stop: number): Generator<Extent> {
-    let from = first;
-    let next = first;
-    let kind = HOLE;
-    const extent = (to: number): Extent => {
-      const start = BigInt(from) << PAGE_BITS;
-      const limit = BigInt(to) << PAGE_BITS;
-      const at = start < offset ? offset : start;
-      return { offset: at, length: (limit < end ? limit : end) - at, hole: kind === HOLE, zero: kind !== DATA };
-    };
-    for (const range of this.#table.ranges(from, stop)) {
-      // What lies between two parts of the table is a hole.
-      if (range.page > next && kind !== HOLE) {
-        yield extent(next);
-        from = next;
-        kind = HOLE;
-      }
-      next = range.page;
-      for (const id of range.ids) {
-        const own = Math.min(id, DATA);
-        if (own !== kind) {
-          if (next > from) yield extent(next);
-          from = next;
-          kind = own;
-        }
-        next++;
-      }
-    }
-    if (next < stop && kind !== HOLE) {
-      yield extent(next);
-      from = next;
-      kind = HOLE;
-    }
-    yield extent(stop);
+    return extentsOf(this.#table, offset, length);
   }
 
   /**
@@ -208,7 +151,7 @@ export class SparseStore implements MemoryStore {
       id = this.#slabs.allocate(page);
     } catch (error) {
       throw new DiskError("ENOSPC", `cannot write: there is no memory left for the disk (${errorText(error)})`, {
-        offset: BigInt(page) << PAGE_BITS,
+        offset: offsetOf(page),
         cause: error,
       });
     }
@@ -256,7 +199,7 @@ export class SparseStore implements MemoryStore {
           "ENOSPC",
           `cannot zero without making a hole: the machine has no memory for ${last - first} pages of ${PAGE} bytes more`,
           {
-            offset: BigInt(page) << PAGE_BITS,
+            offset: offsetOf(page),
           },
         );
       }
@@ -281,23 +224,6 @@ export class SparseStore implements MemoryStore {
       this.#tidy();
     }).unref();
   }
-}
-
-/** The number of the page that holds a byte. Below 2^53 numbers do, in a third of the time that bigints take. */
-function pageOf(offset: bigint): number {
-  const at = Number(offset);
-  return at < 2 ** 53 ? Math.floor(at / PAGE) : Number(offset >> PAGE_BITS);
-}
-
-/** Where in its page a byte is. */
-function startIn(page: number, offset: bigint): number {
-  const at = Number(offset);
-  return at < 2 ** 53 ? at - page * PAGE : Number(offset & IN_PAGE);
-}
-
-/** The number of the first page that starts at or after an offset. */
-function pageFrom(offset: bigint): number {
-  return pageOf(offset + IN_PAGE);
 }
 
 /** Pages that the machine's memory, or that of our container, could hold. */

@@ -1,7 +1,8 @@
 // The memory behind the pages of a sparse disk.
 
 import { expect, test } from "vitest";
-import { PAGE, Slabs } from "../../../src/plugins/memory/slabs.ts";
+import { PAGE } from "../../../src/plugins/memory/pages.ts";
+import { Slabs } from "../../../src/plugins/memory/slabs.ts";
 
 /** Pages of the largest slab. */
 const LARGEST = 1024;
