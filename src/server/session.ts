@@ -54,6 +54,8 @@ export class Session implements Receiver, NegotiationHost<OpenedExport> {
   #transmission: Transmission | undefined;
   /** Bytes that could not be taken yet. */
   #rest: Buffer | undefined;
+  /** The client has ended its side, with bytes of it still to be taken. */
+  #endsAfterRest = false;
   #paused = false;
   /** Requests are being handled: replies may be half written. */
   #feeding = false;
@@ -154,11 +156,16 @@ export class Session implements Receiver, NegotiationHost<OpenedExport> {
 
   ended(): void {
     if (this.#leaving || this.#tornDown) return this.#settleDown();
-    if (this.#transmission === undefined) return this.#end("the client left during the handshake");
+    // A socket's client is gone now, so what it asked for is of no use any more; a pipe has two ends.
+    const gone = this.#peer.transport === "tcp" || this.#peer.transport === "unix";
+    if (this.#rest !== undefined && !gone) {
+      this.#endsAfterRest = true;
+      return;
+    }
+    if (this.#transmission === undefined) return this.#breakOff("the client left during the handshake");
     this.#reason = this.#requests?.midRequest === true ? "the client left in the middle of a request" : undefined;
     this.#leaving = true;
-    // A socket's client is gone now, so what it asked for is of no use any more; a pipe has two ends.
-    if (this.#peer.transport === "tcp" || this.#peer.transport === "unix") this.#closeDisk();
+    if (gone) this.#closeDisk();
     this.#settleDown();
   }
 
@@ -297,7 +304,9 @@ export class Session implements Receiver, NegotiationHost<OpenedExport> {
     const rest = this.#rest;
     if (rest !== undefined) this.#feed(rest);
     // Feeding may have filled it up again.
-    if (!this.#paused) this.#transport?.resume();
+    if (this.#paused) return;
+    this.#transport?.resume();
+    if (this.#endsAfterRest) this.ended();
   }
 
   #flush(): void {
@@ -344,7 +353,7 @@ export class Session implements Receiver, NegotiationHost<OpenedExport> {
     this.#timer = setTimeout(() => this.#finish(this.#unfinished()), GRACE);
   }
 
-  /** The client broke the protocol: it gets the replies that are there, and nothing else. */
+  /** The client broke the protocol, or off: it gets the replies that are there, and nothing else. */
   #breakOff(reason: string): void {
     this.#leaving = true;
     this.#reason ??= reason;
