@@ -49,7 +49,7 @@ export type ServeOption =
 export const serveOptions: readonly OptionSpec<ServeOption>[] = [
   { name: "unix", short: "U", value: "PATH", help: "Listen on a unix socket; -U - makes a private one" },
   { name: "port", short: "p", value: "PORT", help: "Listen on this TCP port (default: 10809); 0 picks a free one" },
-  { name: "ipaddr", aliases: ["ip-addr"], short: "i", value: "ADDR", help: "Listen on this address or name (default: localhost)" },
+  { name: "ipaddr", aliases: ["ip-addr"], short: "i", value: "ADDR", help: "Listen on this address or name (default: 127.0.0.1)" },
   { name: "ipv4-only", short: "4", help: "Listen on IPv4 only" },
   { name: "ipv6-only", short: "6", help: "Listen on IPv6 only" },
   { name: "single", aliases: ["stdin"], short: "s", help: "Serve one client on standard input and output" },

@@ -14,13 +14,14 @@ export class DiskError extends Error {
   /** What went wrong, in the words of errno: `EIO`, `EINVAL`, `ENOSPC`, `EPERM`, `ENOTSUP`, `ESHUTDOWN`, `EOVERFLOW`, `ENOMEM` … */
   readonly code: string;
   /** The byte of the disk at which it went wrong. */
-  readonly offset: bigint | undefined;
+  declare readonly offset: bigint | undefined;
 
   constructor(code: string, message: string, options: DiskErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = "DiskError";
     this.code = code;
-    this.offset = options.offset;
+    // Printed errors are not to say that there is none.
+    if (options.offset !== undefined) this.offset = options.offset;
     Object.defineProperty(this, brand, { value: true });
   }
 
