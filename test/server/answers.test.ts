@@ -101,7 +101,7 @@ function moody(plugin: Plugin, seed: number): Plugin {
     });
   };
   return {
-    name: "moody",
+    ...plugin,
     open: async (request) => {
       const disk = (await plugin.open(request)) as Connection;
       return {
