@@ -7,6 +7,8 @@ const GATHER = 256 * 1024;
 
 /** Gathers replies and writes them to a stream on {@link Output.flush}. */
 export class Output {
+  /** Whether bytes may be pushed that others will change later. */
+  readonly lends: boolean;
   readonly #pool: BufferPool;
   readonly #stream: Duplex;
   /** The gathering buffer, from which `[#start, #end)` is not in the queue yet. */
@@ -21,12 +23,18 @@ export class Output {
   /** The same of each write that has not been confirmed, oldest first. */
   readonly #unconfirmed: Buffer[][] = [];
   readonly #confirm = (): void => {
-    for (const buffer of this.#unconfirmed.shift() ?? []) this.#pool.give(buffer);
+    const lent = this.#unconfirmed.shift() ?? [];
+    if (this.lends) for (const buffer of lent) this.#pool.give(buffer);
   };
 
-  constructor(stream: Duplex, pool: BufferPool) {
+  /**
+   * @param lends - what is written may be used again, or changed, once the stream has taken it: right for sockets, which copy, and wrong for a stream in
+   *   memory, whose reader may hold on to the very bytes
+   */
+  constructor(stream: Duplex, pool: BufferPool, lends: boolean) {
     this.#stream = stream;
     this.#pool = pool;
+    this.lends = lends;
   }
 
   /** Bytes that wait for {@link Output.flush} beside those that are being gathered. */

@@ -45,7 +45,7 @@ export class Reads {
       if (holes !== undefined) return this.#readParts(id, holes);
     }
     if (length <= SMALL && !this.#later) return this.#readSmall(id, length);
-    const views = length > SMALL ? this.#disk.views?.(id.offset, length) : undefined;
+    const views = length > SMALL && this.#output.lends ? this.#disk.views?.(id.offset, length) : undefined;
     if (views === undefined) return this.#readLarge(id, length);
     checkViews(views, length);
     this.#putHeader(id, length, ChunkFlag.DONE);

@@ -1,6 +1,7 @@
 // One client from its first byte to its last: handshake, transmission, and an end at which everything is closed.
 
 import { setMaxListeners } from "node:events";
+import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { DiskError, errorText } from "../contract/error.ts";
 import type { ClientInfo, ExportInfo, Peer, Plugin } from "../contract/plugin.ts";
@@ -34,6 +35,8 @@ const LINGER = 5_000;
 const GRACE = 1_000;
 /** Replies to options that a client may leave lying, in bytes: it is to read them before it asks for more. */
 const HANDSHAKE_BACKLOG = 1024 * 1024;
+
+const nothing = Buffer.alloc(0);
 
 /** Serves one client. Never throws: what goes wrong ends the session and is told by {@link Session.over} or diagnostics. */
 export class Session implements Receiver, NegotiationHost<OpenedExport> {
@@ -134,7 +137,10 @@ export class Session implements Receiver, NegotiationHost<OpenedExport> {
 
   receive(chunk: Buffer): void {
     this.#context.busyPoll.touch();
-    this.#feed(this.#rest === undefined ? chunk : Buffer.concat([this.#rest, chunk]));
+    const rest = this.#rest;
+    // A stream in memory may deliver while replies are written to it, which is within the handling of what came before.
+    if (this.#feeding) this.#rest = Buffer.concat(rest === undefined ? [chunk] : [rest, chunk]);
+    else this.#feed(rest === undefined ? chunk : Buffer.concat([rest, chunk]));
   }
 
   wanted(): Uint8Array | undefined {
@@ -245,7 +251,8 @@ export class Session implements Receiver, NegotiationHost<OpenedExport> {
 
   #attach(stream: Duplex, accepted: boolean): void {
     this.#transport = new Transport(stream, this, accepted);
-    this.#output = new Output(this.#transport.stream, this.#context.pool);
+    const { stream: own } = this.#transport;
+    this.#output = new Output(own, this.#context.pool, own instanceof Socket || this.#peer.transport === "stdio");
   }
 
   #client(): ClientInfo {
@@ -268,7 +275,7 @@ export class Session implements Receiver, NegotiationHost<OpenedExport> {
       this.#feeding = false;
       return this.#breakOff(errorText(error));
     }
-    if (at < chunk.length && !this.#leaving) this.#rest = Buffer.from(chunk.subarray(at));
+    if (at < chunk.length && !this.#leaving) this.#rest = Buffer.concat([chunk.subarray(at), this.#rest ?? nothing]);
     this.#afterFeed();
   }
 

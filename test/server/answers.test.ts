@@ -1,13 +1,15 @@
 // Disks answer when they can: at once, later, now so and now so. Each request gets its own answer, with its own bytes, whatever else is under way.
 
+import { duplexPair } from "node:stream";
 import { describe, expect, it } from "vitest";
 import { type Connection, DiskError, pipe } from "../../src/contract/index.ts";
 import type { Plugin } from "../../src/contract/plugin.ts";
 import * as wire from "../client/wire.ts";
 import { noise, random } from "../fixtures/bytes.ts";
-import type { RawRequest } from "../fixtures/client-bytes.ts";
+import { type RawRequest, request } from "../fixtures/client-bytes.ts";
 import { late, ram } from "../fixtures/ram.ts";
-import { connected, dialled, expectSame, modes, type RawClient, serving, transmitting } from "../fixtures/raw-client.ts";
+import { connected, dialled, expectSame, modes, RawClient, serving, transmitting } from "../fixtures/raw-client.ts";
+import { letters, recorder } from "../fixtures/recorder.ts";
 import { strict } from "../fixtures/strict.ts";
 
 const KiB = 1024;
@@ -244,5 +246,29 @@ it("a payload that the disk keeps until it answers is not changed meanwhile, wha
   for (const { source, fill } of kept) expect(source.every((byte) => byte === fill)).toBe(true);
   release();
   for (let left = 55; left > 0; left -= 1) await answered(client);
+  await client.disconnect();
+});
+
+it("a stream in memory may deliver at once: a client that asks on while it is being answered is served in order", async () => {
+  const disk = recorder(64 * MiB);
+  const server = await serving(disk);
+  const [ours, theirs] = duplexPair();
+  void server.accept(theirs);
+  const client = new RawClient(ours);
+  await client.negotiate();
+  const read = (cookie: number) => request({ type: wire.READ, cookie: BigInt(cookie), offset: BigInt(cookie), length: 65_536n });
+  let asked = 100;
+  // Within the write of the server's replies.
+  ours.on("data", () => {
+    if (asked < 300) client.send(read(asked++), read(asked++));
+  });
+  client.send(...Array.from({ length: 100 }, (_, cookie) => read(cookie)));
+  const answered = new Set<bigint>();
+  while (answered.size < 300) {
+    const cookie = (await client.read(16)).readBigUInt64BE(8);
+    expectSame(await client.read(65_536), Buffer.from(letters(new Uint8Array(65_536), cookie)));
+    answered.add(cookie);
+  }
+  expect(disk.calls).toEqual(disk.calls.map((_, cookie) => `read ${cookie}+65536`));
   await client.disconnect();
 });

@@ -54,7 +54,7 @@ function put(output: Output, text: string): void {
 describe("output", () => {
   it("is written when it is flushed, all of it in one go", () => {
     const state = sink();
-    const output = new Output(state.stream, new BufferPool());
+    const output = new Output(state.stream, new BufferPool(), true);
     put(output, "hello");
     output.push(Buffer.from(", "));
     put(output, "world");
@@ -68,7 +68,7 @@ describe("output", () => {
 
   it("takes back what was reserved last", () => {
     const state = sink();
-    const output = new Output(state.stream, new BufferPool());
+    const output = new Output(state.stream, new BufferPool(), true);
     put(output, "abc");
     put(output, "xxx");
     output.unreserve(3);
@@ -80,7 +80,7 @@ describe("output", () => {
   it("never uses again what somebody holds on to", () => {
     const state = sink();
     const pool = new WatchedPool();
-    const output = new Output(state.stream, pool);
+    const output = new Output(state.stream, pool, true);
     put(output, "abc");
     const at = output.reserve(3);
     const held = output.buffer.subarray(at, at + 3);
@@ -98,7 +98,7 @@ describe("output", () => {
     const pool = new WatchedPool();
     const waiting: (() => void)[] = [];
     const { stream } = sink((done) => void waiting.push(done));
-    const output = new Output(stream, pool);
+    const output = new Output(stream, pool, true);
     const lent = pool.take(100_000);
     output.reserve(10);
     output.push(lent, lent);
@@ -115,6 +115,16 @@ describe("output", () => {
     expect(pool.out.size).toBe(0);
   });
 
+  it("uses nothing again that the reader of a stream in memory may hold on to", async () => {
+    const pool = new WatchedPool();
+    const { stream } = sink();
+    const output = new Output(stream, pool, false);
+    put(output, "hello");
+    output.flush();
+    await turn();
+    expect(pool.out.size).toBe(1);
+  });
+
   it("writes nothing twice when a stream in memory has the next request handled within the write", () => {
     const written: string[] = [];
     let more = 3;
@@ -128,7 +138,7 @@ describe("output", () => {
         done();
       },
     });
-    const output = new Output(stream as Duplex, new BufferPool());
+    const output = new Output(stream as Duplex, new BufferPool(), true);
     output.push(Buffer.from("first"));
     output.flush();
     expect(written).toEqual(["first", "reply 2", "reply 1", "reply 0"]);
@@ -138,7 +148,7 @@ describe("output", () => {
     const next = random(3);
     const pool = new WatchedPool();
     const state = sink((done) => (next() % 2 === 0 ? done() : setImmediate(done)));
-    const output = new Output(state.stream, pool);
+    const output = new Output(state.stream, pool, true);
     const expected: Buffer[] = [];
     for (let i = 0; i < 5000; i += 1) {
       const length = 1 + (next() % (next() % 10 === 0 ? 60_000 : 300));
