@@ -1,11 +1,15 @@
 // Clients that come in thousands, in crowds, slowly, or leave at any moment: the server outlives them all and keeps nothing of them.
 
+import { once } from "node:events";
+import { createConnection } from "node:net";
+import type { Readable } from "node:stream";
 import { describe, expect, it } from "vitest";
 import { pipe } from "../../src/contract/index.ts";
 import * as wire from "../client/wire.ts";
 import { turn } from "../contract/fixtures.ts";
+import { ByteStream } from "../fixtures/byte-stream.ts";
 import { noise, random } from "../fixtures/bytes.ts";
-import { runChild } from "../fixtures/child.ts";
+import { runChild, startChild } from "../fixtures/child.ts";
 import { clientFlags, infoQuery, option, request } from "../fixtures/client-bytes.ts";
 import { duplexPair } from "../fixtures/duplex-pair.ts";
 import { late, ram } from "../fixtures/ram.ts";
@@ -178,4 +182,25 @@ describe("slow clients", () => {
     sipping.stream.resume();
     expectSame((await sipping.read(16 + 4 * MiB)).subarray(0, 16), wire.simpleReply(1n));
   });
+});
+
+it("more clients than there are file descriptors for are hung up on, and the server lives", async () => {
+  const child = await startChild("robustness/children/few-descriptors.ts", { descriptors: 40, stdio: ["pipe", "pipe", "inherit"] });
+  const [line] = (await once((child.stdout as Readable).setEncoding("utf8"), "data")) as [string];
+  const path = line.replace(/^at /, "").trim();
+  const crowd = Array.from({ length: 100 }, () => new ByteStream(createConnection(path)));
+  const served = await Promise.all(crowd.map((client) => client.read(18).then(Boolean, () => false)));
+  expect(served.filter(Boolean).length).toBeGreaterThan(5);
+  expect(served.filter((greeted) => !greeted).length).toBeGreaterThan(5);
+  for (const { stream } of crowd) stream.destroy();
+  const greeted = async (): Promise<boolean> => {
+    const client = new ByteStream(createConnection(path));
+    const answer = await client.read(18).then(Boolean, () => false);
+    client.stream.destroy();
+    return answer;
+  };
+  // The server notices in its own time that the crowd is gone.
+  while (!(await greeted()));
+  child.stdin?.end();
+  expect(await once(child, "exit")).toEqual([0, null]);
 });
