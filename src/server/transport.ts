@@ -30,6 +30,7 @@ export class Transport {
   #own: Buffer | undefined;
   #direct: Uint8Array | undefined;
   #detached = false;
+  #receiving = false;
 
   /**
    * @param stream - any Duplex
@@ -46,9 +47,9 @@ export class Transport {
     this.stream.resume();
   }
 
-  /** The chunk that is being received stays with the receiver for good: nothing else will be read into it. */
+  /** The chunk that is being received, if one is, stays with the receiver for good: nothing else will be read into it. */
   keep(): void {
-    this.#own = undefined;
+    if (this.#receiving) this.#own = undefined;
   }
 
   /** Stops reading. */
@@ -117,7 +118,9 @@ export class Transport {
       return;
     }
     const own = this.#own as Buffer;
+    this.#receiving = true;
     this.#receiver.receive(own.subarray(0, length));
+    this.#receiving = false;
     if (this.#own === undefined) this.#own = Buffer.allocUnsafeSlow(own.length);
     else if (length === own.length && length < LARGEST_BUFFER) this.#own = Buffer.allocUnsafeSlow(length * 4);
   }

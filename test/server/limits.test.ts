@@ -1,11 +1,12 @@
 // What one client can make the server do is bounded: how many come, how much they ask for at once, how much of the answers they leave lying.
 
 import { describe, expect, it } from "vitest";
+import { pipe } from "../../src/contract/index.ts";
 import type { Plugin } from "../../src/contract/plugin.ts";
 import * as wire from "../client/wire.ts";
 import { deferred, turn } from "../contract/fixtures.ts";
 import { option, request } from "../fixtures/client-bytes.ts";
-import { ram } from "../fixtures/ram.ts";
+import { late, ram } from "../fixtures/ram.ts";
 import { connected, dialled, type RawClient, serving, transmitting } from "../fixtures/raw-client.ts";
 
 const KiB = 1024;
@@ -105,6 +106,22 @@ describe("limits.requestsInFlight", () => {
     for (let i = 0; i < 50; i += 1) await client.expect(client.done(BigInt(i)));
     expect(most()).toBe(1);
   });
+});
+
+it("writes that waited for their turn reach a disk that answers later, over a socket too", async () => {
+  const disk = ram(MiB);
+  const server = await serving(pipe(disk, late(1)), { listen: true, limits: { requestsInFlight: 2 } });
+  const client = await dialled(server);
+  await client.negotiate();
+  const writes = Array.from({ length: 64 }, (_, i) =>
+    request({ type: wire.WRITE, cookie: BigInt(i), offset: BigInt(i * 1000), payload: Buffer.alloc(1000, i) }),
+  );
+  client.send(...writes.slice(0, 32));
+  client.send(...writes.slice(32));
+  const answered = new Set<bigint>();
+  while (answered.size < 64) answered.add((await client.read(16)).readBigUInt64BE(8));
+  for (let i = 0; i < 64; i += 1) expect(disk.bytes.subarray(i * 1000, (i + 1) * 1000).every((byte) => byte === i)).toBe(true);
+  await client.disconnect();
 });
 
 describe("limits.bytesInFlight", () => {

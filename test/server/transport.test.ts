@@ -158,6 +158,17 @@ describe("an accepted socket", () => {
     expect(chunks.map(String)).toEqual(["one", "two", "three"]);
   });
 
+  it("goes on when asked to keep a chunk that it is not giving just then", async () => {
+    const log = new Log();
+    const { client, transport } = await accepted(log);
+    client.write("one");
+    await log.until(() => log.bytes.length === 3);
+    transport.keep();
+    client.write("two");
+    await log.until(() => log.bytes.length === 6);
+    expect(log.bytes.toString()).toBe("onetwo");
+  });
+
   it("reads straight to where bytes are wanted", async () => {
     const log = new Log();
     const { client } = await accepted(log);

@@ -1,6 +1,9 @@
 // Tries fuzzed sessions on a whole server, and on the state machines alone, and watches for what must never happen.
 
 import { once } from "node:events";
+import { createConnection } from "node:net";
+import type { Duplex } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
 import { type Connection, DiskError } from "../../../src/contract/index.ts";
 import type { Plugin } from "../../../src/contract/plugin.ts";
 import { type Server, serve } from "../../../src/server/index.ts";
@@ -85,7 +88,7 @@ export class Fuzzer {
   /** @param seed - of the disk's moods */
   static async start(seed: number): Promise<Fuzzer> {
     const disk = strict(moody(sessionDisk(), random(seed)));
-    const server = await serve({ disk, witness: ram(Buffer.alloc(4096, 0x57)) }, { listen: false, limits, defaultExport: "disk" });
+    const server = await serve({ disk, witness: ram(Buffer.alloc(4096, 0x57)) }, { unix: true, limits, defaultExport: "disk" });
     const [ours, theirs] = duplexPair();
     void server.accept(theirs);
     const witness = new ByteStream(ours);
@@ -121,29 +124,49 @@ export class Fuzzer {
     return undefined;
   }
 
-  async #session({ pieces, ending, patient, attentive }: FuzzCase): Promise<string | undefined> {
-    const [ours, theirs] = duplexPair();
-    const over = this.#server.accept(theirs);
+  async #session(fuzz: FuzzCase): Promise<string | undefined> {
+    const { pieces, ending, patient, attentive, way } = fuzz;
+    const { client, over } = await this.#connect(way);
     const output: Buffer[] = [];
-    ours.on("data", (bytes: Buffer) => void output.push(bytes));
-    ours.on("error", () => undefined);
-    if (!attentive) ours.pause();
+    client.on("data", (bytes: Buffer) => void output.push(bytes));
+    client.on("error", () => undefined);
+    const ended = once(client, "end").catch(() => undefined);
+    if (!attentive) client.pause();
     for (const piece of pieces) {
-      if (!ours.writable) break;
-      ours.write(piece);
+      if (!client.writable) break;
+      client.write(piece);
       if (patient) await new Promise((resolve) => setImmediate(resolve));
     }
-    if (ending === "end") ours.end();
-    else if (ending === "destroy") ours.destroy();
-    else ours.destroy(new Error("reset"));
-    ours.resume();
-    const ended = await within(ending === "end" ? Promise.race([over, once(ours, "end")]) : over);
+    client.resume();
+    // The end of what a socket's client says is its end: it waits a little for what it may be told.
+    if (way === "socket") await Promise.race([ended, sleep(patienceOf(fuzz))]);
+    if (ending === "end") client.end();
+    else if (ending === "destroy") client.destroy();
+    else client.destroy(new Error("reset"));
+    const heardOut = ending === "end" && way !== "socket";
+    const finished = await within(ending === "end" ? Promise.race([over(), ended]) : over());
     // What is still on its way.
     await new Promise((resolve) => setImmediate(resolve));
-    ours.destroy();
-    if (!ended || !(await within(over))) return "the session does not end";
+    client.destroy();
+    if (!finished || !(await within(over()))) return "the session does not end";
     if (this.#disk.violations.length > 0) return this.#disk.violations.splice(0).join("; ");
-    return checkDialogue(Buffer.concat(pieces), Buffer.concat(output), { ...limits, size: BigInt(SIZE) }, ending === "end");
+    return checkDialogue(Buffer.concat(pieces), Buffer.concat(output), { ...limits, size: BigInt(SIZE) }, heardOut);
+  }
+
+  /** A client, and what settles when its session is over. */
+  async #connect(way: FuzzCase["way"]): Promise<{ client: Duplex; over(): Promise<unknown> }> {
+    if (way !== "socket") {
+      const [client, theirs] = duplexPair(way === "pair at once");
+      const session = this.#server.accept(theirs);
+      return { client, over: () => session };
+    }
+    const client = createConnection((this.#server.address as { readonly path: string }).path);
+    await once(client, "connect");
+    const over = async (): Promise<void> => {
+      // The witness stays.
+      while (this.#server.connections > 1) await sleep(1);
+    };
+    return { client, over };
   }
 
   /** Another client is served as if nothing were. */
@@ -152,6 +175,11 @@ export class Fuzzer {
     const reply = await this.#witness.read(16 + 4096);
     return reply.equals(wire.simpleReply(42n, 0, Buffer.alloc(4096, 0x57))) ? undefined : "another client got a wrong answer";
   }
+}
+
+/** Milliseconds that the client of a socket waits at its end. */
+function patienceOf({ seed }: FuzzCase): number {
+  return seed % 4 === 0 ? 0 : 5;
 }
 
 /** Whether a promise settles in time. */

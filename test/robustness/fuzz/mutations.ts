@@ -19,6 +19,8 @@ export interface FuzzCase {
   readonly patient: boolean;
   /** Whether it listens from the start, or first says all that it has to say. */
   readonly attentive: boolean;
+  /** What it comes by: a socket, a pair of streams, or a pair that delivers within the write. */
+  readonly way: "socket" | "pair" | "pair at once";
 }
 
 /** The longest payload that is read in order to be refused; see limits.drain. */
@@ -132,5 +134,6 @@ export function fuzzCase(seed: number): FuzzCase {
     ending: pick(["end", "end", "end", "destroy", "reset"], next),
     patient: next() % 2 === 0,
     attentive: next() % 4 !== 0,
+    way: pick(["socket", "pair", "pair at once"], next),
   };
 }
