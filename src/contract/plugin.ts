@@ -33,8 +33,8 @@ export interface Plugin {
   /** The name that an empty export name stands for. Default: the empty name. */
   defaultExport?(client: ClientInfo): Awaitable<string>;
   /**
-   * Opens the disk for one client, after negotiation and TLS. Throw to refuse this export: the error's text is shown to the client. A
-   * `Disk`, as another plugin or a remote export gives it, is a connection too.
+   * Opens the disk for one client, after negotiation and TLS. Throw to refuse this export: the text of a `DiskError` is shown to the client,
+   * that of another error is told to the app alone. A `Disk`, as another plugin or a remote export gives it, is a connection too.
    */
   open(request: OpenRequest): Awaitable<Connection>;
   /** Called once, when the server or the in-process owner is done and every connection is closed. */
