@@ -156,7 +156,7 @@ describe("slow clients", () => {
     );
     const started = performance.now();
     await verified(await dialled(server), 0n, 100_000, 10, 1);
-    expect(performance.now() - started).toBeLessThan(2000);
+    expect(performance.now() - started).toBeLessThan(5000);
     await slow;
     while (server.connections > 0) await turn();
   });
