@@ -9,14 +9,15 @@ import { filesUnder } from "./files.mjs";
 const mayImport = {
   contract: [],
   protocol: ["contract"],
-  server: ["contract", "protocol"],
+  server: ["contract", "protocol", "native"],
   client: ["contract", "protocol"],
-  plugins: ["contract"],
-  filters: ["contract"],
-  tools: ["contract", "client"],
-  testing: ["contract", "client", "server"],
   native: [],
-  index: ["contract", "protocol", "server", "client", "plugins", "filters", "tools"],
+  common: ["contract", "native"],
+  plugins: ["contract", "common", "native", "client"],
+  filters: ["contract", "common", "native"],
+  tools: ["contract", "client", "common", "native"],
+  testing: ["contract", "client", "server"],
+  index: ["contract", "protocol", "server", "client", "common", "plugins", "filters", "tools"],
   cli: ["*"],
 };
 /** Folders that do no I/O: they get by without Node's modules. */

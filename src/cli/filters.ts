@@ -1,6 +1,8 @@
-// The filters of the command line. To add one: an entry with its name, its keys as nbdkit calls them, and how to make it.
+// The filters of the command line. To add one: a file in filters/ with its name, its keys as nbdkit calls them and how to make it, and a line here.
 
 import type { FilterEntry } from "./catalogue.ts";
 
 /** Every filter that comes with this package. */
-export const filters: readonly FilterEntry[] = [];
+export const filters: readonly FilterEntry[] = [
+  // one per line, in alphabetical order
+];

@@ -1,17 +1,10 @@
-// The plugins of the command line. To add one: an entry with its name, its keys as nbdkit calls them, and how to make it.
+// The plugins of the command line. To add one: a file in plugins/ with its name, its keys as nbdkit calls them and how to make it, and a line here.
 
-import { memory } from "../index.ts";
-import { type PluginEntry, pluginEntry } from "./catalogue.ts";
+import type { PluginEntry } from "./catalogue.ts";
+import { memoryEntry } from "./plugins/memory.ts";
 
 /** Every plugin that comes with this package. */
 export const plugins: readonly PluginEntry[] = [
-  pluginEntry({
-    name: "memory",
-    summary: "A disk in memory, gone when the server ends",
-    keys: {
-      size: { type: "size", magic: true, required: true, help: "Size of the disk: 64M, 1G … up to 2^63-1 bytes" },
-      allocator: { type: "choice", values: ["sparse", "malloc"], default: "sparse", help: "Pages as they are written, or one flat buffer" },
-    },
-    create: ({ size, ...options }) => memory(size, options),
-  }),
+  // one per line, in alphabetical order
+  memoryEntry,
 ];

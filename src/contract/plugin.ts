@@ -51,6 +51,8 @@ export type Concurrency = "parallel" | "connection" | "plugin";
 export interface StartContext {
   /** Aborted when the server, or the in-process owner, closes. */
   readonly signal: AbortSignal;
+  /** Asks every server of this plugin to close, as if its app had: answered requests go out, then clients are let go. In process it does nothing. */
+  shutdown(): void;
 }
 
 /** Who is at the other end. */
@@ -79,6 +81,11 @@ export interface ClientInfo {
 export interface OpenRequest extends ClientInfo {
   /** Which export, after {@link Plugin.defaultExport} had its say; empty is a name like any other. */
   readonly exportName: string;
+  /**
+   * Lets this client go: after the answers to what it has asked for so far, or `immediately`, without them. In process, the disk's
+   * signal is aborted if `immediately`.
+   */
+  disconnect(options?: { readonly immediately?: boolean }): void;
 }
 
 /** An export as a list shows it. */

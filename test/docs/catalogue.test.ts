@@ -1,0 +1,34 @@
+// Every plugin and filter of the command has its page, and the page has every key.
+
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import type { Entry } from "../../src/cli/catalogue.ts";
+import { filters } from "../../src/cli/filters.ts";
+import { plugins } from "../../src/cli/plugins.ts";
+
+const docs: string = join(import.meta.dirname, "../../docs");
+const table: string = readFileSync(join(docs, "command-line.md"), "utf8");
+
+const kinds: readonly [string, readonly Entry[]][] = [
+  ["plugins", plugins],
+  ["filters", filters],
+];
+for (const [kind, entries] of kinds) {
+  describe(kind, () => {
+    test("are listed in alphabetical order, each once", () => {
+      const names = entries.map(({ name }) => name);
+      expect(names).toEqual([...new Set(names)].sort());
+    });
+    for (const entry of entries) {
+      test(entry.name, () => {
+        const path = join(docs, kind, `${entry.name}.md`);
+        expect(existsSync(path), `docs/${kind}/${entry.name}.md`).toBe(true);
+        const page = readFileSync(path, "utf8");
+        const missing = Object.keys(entry.keys).filter((key) => !page.includes(`\`${key}`) && !page.includes(`${key}=`));
+        expect(missing, "keys that the page does not have").toEqual([]);
+        expect(table).toContain(`[\`${entry.name}\`](${kind}/${entry.name}.md)`);
+      });
+    }
+  });
+}
