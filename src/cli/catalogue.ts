@@ -45,6 +45,10 @@ export interface KeyValues {
   readonly path: string;
   /** A password: itself, `-` to be asked, `+FILE` to read a file's first line, `-FD` to read a file descriptor's. */
   readonly secret: string;
+  /** A length of time as it was given, which has been checked: `2`, `1.5`, `40ms`, `20us`. */
+  readonly duration: string;
+  /** 0 to 1, of `10%`, `0.1`, `1e-3` or `1:1000`. */
+  readonly probability: number;
 }
 
 /** The keys of a plugin or filter by their names. */

@@ -1,6 +1,9 @@
 // Reading the values of keys and options, as nbdkit does.
 
 import { resolve } from "node:path";
+import { parseDuration } from "../common/duration.ts";
+import { parseProbability } from "../common/probability.ts";
+import { errorText } from "../contract/error.ts";
 import { parseSize } from "../index.ts";
 import type { Key, KeyValues } from "./catalogue.ts";
 import type { Host } from "./host.ts";
@@ -18,6 +21,8 @@ const readers: { readonly [Type in keyof KeyValues]: Reader<KeyValues[Type]> } =
   string: (text) => text,
   path: readPath,
   secret: readSecret,
+  duration: (text, name) => checked(text, () => parseDuration(text, name)),
+  probability: (text, name) => parseProbability(text, name),
 };
 
 /**
@@ -50,9 +55,11 @@ export function readInteger(text: string, name: string): number {
 
 /** Reads a time, in seconds unless a unit follows: `30`, `1.5`, `500ms`, `20us`. Answers in milliseconds. */
 export function readTime(text: string, name: string): number {
-  const match = /^(\d+(?:\.\d+)?)(s|ms|us|μs|ns)?$/.exec(text.trim());
-  if (match === null) throw refuse(name, text, "expected seconds, or a number with a unit: 30, 1.5, 500ms, 20us");
-  return Number(match[1]) * { s: 1000, ms: 1, us: 1e-3, μs: 1e-3, ns: 1e-6 }[(match[2] ?? "s") as "s"];
+  try {
+    return parseDuration(text, name);
+  } catch (error) {
+    throw new UsageError(errorText(error));
+  }
 }
 
 function readNumber(text: string, name: string): number {
@@ -68,6 +75,12 @@ function readPath(text: string, name: string): string {
 function readChoice(values: readonly string[], text: string, name: string): string {
   if (values.includes(text)) return text;
   throw refuse(name, text, `expected ${values.join(" or ")}${didYouMean(text, values)}`);
+}
+
+/** The text itself, once it has been found good. */
+function checked(text: string, check: () => unknown): string {
+  check();
+  return text;
 }
 
 function refuse(name: string, text: string, why: string): UsageError {

@@ -53,6 +53,16 @@ describe("the value of a key", () => {
     await expect(read({ type: "size" }, "1Q")).rejects.toThrow('p: k "1Q": expected bytes');
   });
 
+  it("is a length of time, checked and handed on as it is", async () => {
+    expect(await read({ type: "duration" }, "40ms")).toBe("40ms");
+    await expect(read({ type: "duration" }, "soon")).rejects.toThrow('p: k "soon": expected seconds');
+  });
+
+  it("is a probability", async () => {
+    expect(await read({ type: "probability" }, "12.5%")).toBe(0.125);
+    await expect(read({ type: "probability" }, "often")).rejects.toThrow('p: k "often": expected "10%"');
+  });
+
   it("is a number", async () => {
     expect(await read({ type: "number" }, "2.5")).toBe(2.5);
     expect(await read({ type: "number" }, "1e3")).toBe(1000);
