@@ -62,15 +62,17 @@ export function filter(
   checkConcurrency({ name, concurrency });
   return (next) => {
     const self = { name, concurrency };
+    let shutdown: (() => void) | undefined;
     return {
       name,
       concurrency: strictest(concurrency, next.concurrency),
       async start(context) {
-        await retain(next);
+        ({ shutdown } = context);
+        await retain(next, shutdown);
         try {
           await options.start?.(next, context);
         } catch (error) {
-          await failAfter(error, () => release(next));
+          await failAfter(error, () => release(next, shutdown));
         }
       },
       async open(request) {
@@ -84,7 +86,7 @@ export function filter(
       close: () =>
         everyStep(
           () => options.close?.(next),
-          () => release(next),
+          () => release(next, shutdown),
         ),
       ...hooks(next, options),
     };

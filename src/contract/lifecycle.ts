@@ -4,6 +4,8 @@ import type { Plugin } from "./plugin.ts";
 
 interface Use {
   users: number;
+  /** What the users do when the plugin asks them to close; one that uses it twice is there twice. */
+  readonly shutdowns: (() => void)[];
   readonly started: Promise<void>;
   readonly controller: AbortController;
 }
@@ -11,15 +13,21 @@ interface Use {
 const uses = new WeakMap<Plugin, Use>();
 const closings = new WeakMap<Plugin, Promise<void>>();
 
-/** Takes part in a plugin: the first to do so starts it. Pair each with {@link release}. A start that fails is nobody's use. */
-export async function retain(plugin: Plugin): Promise<void> {
+/**
+ * Takes part in a plugin: the first to do so starts it. Pair each with {@link release}. A start that fails is nobody's use.
+ *
+ * @param shutdown - called when the plugin asks its users to close; to be given to {@link release} again
+ */
+export async function retain(plugin: Plugin, shutdown?: () => void): Promise<void> {
   let use = uses.get(plugin);
   if (use === undefined) {
     const controller = new AbortController();
-    use = { users: 0, controller, started: start(plugin, controller.signal) };
+    const shutdowns: (() => void)[] = [];
+    use = { users: 0, controller, shutdowns, started: start(plugin, controller.signal, shutdowns) };
     uses.set(plugin, use);
   }
   use.users += 1;
+  if (shutdown !== undefined) use.shutdowns.push(shutdown);
   try {
     await use.started;
   } catch (error) {
@@ -30,9 +38,11 @@ export async function retain(plugin: Plugin): Promise<void> {
 }
 
 /** Is done with a plugin: the last to be so closes it, and gets its error if that fails. */
-export async function release(plugin: Plugin): Promise<void> {
+export async function release(plugin: Plugin, shutdown?: () => void): Promise<void> {
   const use = uses.get(plugin);
   if (use === undefined) return;
+  const at = shutdown === undefined ? -1 : use.shutdowns.indexOf(shutdown);
+  if (at !== -1) use.shutdowns.splice(at, 1);
   use.users -= 1;
   if (use.users > 0) return;
   uses.delete(plugin);
@@ -47,7 +57,10 @@ export async function release(plugin: Plugin): Promise<void> {
 }
 
 /** Starts a plugin, once its last use has closed; how that went was for its users to hear. */
-async function start(plugin: Plugin, signal: AbortSignal): Promise<void> {
+async function start(plugin: Plugin, signal: AbortSignal, shutdowns: readonly (() => void)[]): Promise<void> {
   await closings.get(plugin)?.catch(() => undefined);
-  await plugin.start?.({ signal });
+  const shutdown = (): void => {
+    for (const ask of new Set(shutdowns)) ask();
+  };
+  await plugin.start?.({ signal, shutdown });
 }

@@ -50,7 +50,11 @@ export async function openDisk(plugin: Plugin, options: OpenDiskOptions = {}): P
   try {
     signal?.throwIfAborted();
     const name = exportName ?? (await plugin.defaultExport?.(client)) ?? "";
-    const disk = await openLayer(plugin, { ...client, exportName: name });
+    const disk = await openLayer(plugin, {
+      ...client,
+      exportName: name,
+      disconnect: ({ immediately = false } = {}) => immediately && controller.abort(),
+    });
     return closing(disk, forget, () => release(plugin));
   } catch (error) {
     return failAfter(error, forget, () => release(plugin));

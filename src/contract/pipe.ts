@@ -28,14 +28,18 @@ export function pipe(source: Plugin, ...filters: readonly Filter[]): Plugin {
 /** The same plugin with `open` answering a completed Disk, so that filters written without the helper get one too. */
 export function completed(plugin: Plugin): Plugin {
   const { name, concurrency } = plugin;
+  let shutdown: (() => void) | undefined;
   return {
     name,
     ...(concurrency === undefined ? {} : { concurrency }),
     ...(plugin.preconnect && { preconnect: (peer) => plugin.preconnect?.(peer) }),
     ...(plugin.exports && { exports: (client) => plugin.exports?.(client) ?? [] }),
     ...(plugin.defaultExport && { defaultExport: (client) => plugin.defaultExport?.(client) ?? "" }),
-    start: () => retain(plugin),
+    start(context) {
+      ({ shutdown } = context);
+      return retain(plugin, shutdown);
+    },
     open: (request) => openLayer(plugin, request),
-    close: () => release(plugin),
+    close: () => release(plugin, shutdown),
   };
 }

@@ -4,13 +4,14 @@
 import { isPromise } from "../contract/awaitable.ts";
 import { everyStep, failAfter } from "../contract/every-step.ts";
 import { release, retain } from "../contract/lifecycle.ts";
-import type { ClientInfo, Plugin } from "../contract/plugin.ts";
+import type { ClientInfo, OpenRequest, Plugin } from "../contract/plugin.ts";
 import type { Choice, Visible } from "./exports.ts";
 import { type OpenedExport, openExport } from "./opened.ts";
 
 /** Opens exports for one client, one at a time. The plugin of an open export stays started for as long as it is open. */
 export class ChosenExport {
   readonly #maxPayload: number;
+  readonly #disconnect: OpenRequest["disconnect"];
   readonly #report: (error: unknown) => void;
   #choice: Choice | undefined;
   #open: { readonly asked: string; readonly value: OpenedExport } | undefined;
@@ -18,10 +19,12 @@ export class ChosenExport {
 
   /**
    * @param maxPayload - the largest payload that the server takes
+   * @param disconnect - lets the client go
    * @param report - told what fails in closing an export that the client has turned away from
    */
-  constructor(maxPayload: number, report: (error: unknown) => void) {
+  constructor(maxPayload: number, disconnect: OpenRequest["disconnect"], report: (error: unknown) => void) {
     this.#maxPayload = maxPayload;
+    this.#disconnect = disconnect;
     this.#report = report;
   }
 
@@ -78,7 +81,7 @@ export class ChosenExport {
     this.#choice = choice;
     await retain(choice.plugin);
     try {
-      const value = await openExport(choice, client, this.#maxPayload);
+      const value = await openExport(choice, client, this.#disconnect, this.#maxPayload);
       this.#open = { asked: name, value };
       return value;
     } catch (error) {

@@ -18,8 +18,8 @@ export interface Choice {
 
 /** The exports of a server. */
 export interface Exports {
-  /** Starts the plugins. */
-  start(): Promise<void>;
+  /** Starts the plugins. `shutdown` is called when one of them asks for the server to close. */
+  start(shutdown: () => void): Promise<void>;
   /** Closes the plugins; the first error is thrown after all have been closed. */
   close(): Promise<void>;
   /** Throws to drop a client before anything is sent to it; answers what it may see. */
@@ -36,17 +36,19 @@ export interface Visible {
 /** One plugin that gets every name. */
 export class SingleExport implements Exports {
   readonly #plugin: Plugin;
+  #shutdown: (() => void) | undefined;
 
   constructor(plugin: Plugin) {
     this.#plugin = assertPlugin(plugin, "the source of serve()");
   }
 
-  start(): Promise<void> {
-    return retain(this.#plugin);
+  start(shutdown: () => void): Promise<void> {
+    this.#shutdown = shutdown;
+    return retain(this.#plugin, shutdown);
   }
 
   close(): Promise<void> {
-    return release(this.#plugin);
+    return release(this.#plugin, this.#shutdown);
   }
 
   async preconnect(peer: Peer): Promise<Visible> {
@@ -87,6 +89,7 @@ const MAX_LISTED = 10_000;
 export class ExportMap implements Exports {
   readonly #exports = new Map<string, Export>();
   readonly #defaultName: string | undefined;
+  #shutdown: (() => void) | undefined;
   #started = false;
 
   constructor(source: Exclude<Source, Plugin>, defaultName: string | undefined) {
@@ -94,15 +97,16 @@ export class ExportMap implements Exports {
     this.#defaultName = defaultName;
   }
 
-  async start(): Promise<void> {
+  async start(shutdown: () => void): Promise<void> {
+    this.#shutdown = shutdown;
     const started: Plugin[] = [];
     try {
       for (const { plugin } of this.#exports.values()) {
-        await retain(plugin);
+        await retain(plugin, shutdown);
         started.push(plugin);
       }
     } catch (error) {
-      await closeAll(started).catch(() => undefined);
+      await this.#release(started).catch(() => undefined);
       throw error;
     }
     this.#started = true;
@@ -113,15 +117,20 @@ export class ExportMap implements Exports {
     this.#started = false;
     const plugins = [...this.#exports.values()].map(({ plugin }) => plugin);
     this.#exports.clear();
-    await closeAll(plugins);
+    await this.#release(plugins);
+  }
+
+  /** Releases an export that was taken out of the map. */
+  release({ plugin }: Export): Promise<void> {
+    return release(plugin, this.#shutdown);
   }
 
   /** Adds or replaces an export. Answers what it replaced: release that once its clients are gone. */
   async add(name: string, value: Plugin | Export): Promise<Export | undefined> {
     const added = toExport(value, checkName(name));
-    await retain(added.plugin);
+    await retain(added.plugin, this.#shutdown);
     if (!this.#started) {
-      await release(added.plugin);
+      await release(added.plugin, this.#shutdown);
       throw new DiskError("ESHUTDOWN", `cannot add export ${JSON.stringify(name)}: the server is closed`);
     }
     const before = this.#exports.get(name);
@@ -172,6 +181,13 @@ export class ExportMap implements Exports {
     };
   }
 
+  /** Releases all of them, then throws the first error. */
+  async #release(plugins: readonly Plugin[]): Promise<void> {
+    for (const result of await Promise.allSettled(plugins.map((plugin) => release(plugin, this.#shutdown)))) {
+      if (result.status === "rejected") throw result.reason;
+    }
+  }
+
   #default(names: readonly string[]): string | undefined {
     if (this.#defaultName !== undefined) return this.#defaultName;
     if (names.includes("")) return "";
@@ -217,13 +233,6 @@ function entriesOf(source: Exclude<Source, Plugin>): Iterable<[string, Plugin | 
   // What is neither a map nor a plain object is a plugin gone wrong: say what is wrong with it.
   if (proto !== Object.prototype && proto !== null) assertPlugin(source as unknown as Plugin, "the source of serve()");
   return Object.entries(source as Readonly<Record<string, Plugin | Export>>);
-}
-
-/** Releases all of them, then throws the first error. */
-async function closeAll(plugins: readonly Plugin[]): Promise<void> {
-  for (const result of await Promise.allSettled(plugins.map((plugin) => release(plugin)))) {
-    if (result.status === "rejected") throw result.reason;
-  }
 }
 
 /** Tells the two kinds of source apart. */

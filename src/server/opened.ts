@@ -2,7 +2,7 @@
 
 import type { Disk } from "../contract/disk.ts";
 import { openLayer } from "../contract/open.ts";
-import type { ClientInfo } from "../contract/plugin.ts";
+import type { ClientInfo, OpenRequest } from "../contract/plugin.ts";
 import { TransmissionFlag as Flag } from "../protocol/constants.ts";
 import type { ReplyMode } from "../protocol/replies.ts";
 import type { NegotiableExport } from "../protocol/server-negotiation.ts";
@@ -18,11 +18,17 @@ export interface OpenedExport extends NegotiableExport {
 /**
  * Opens what a client chose.
  *
+ * @param disconnect - lets the client go
  * @param maxPayload - the largest payload that the server takes, advertised unless the disk wants less
  */
-export async function openExport(choice: Choice, client: ClientInfo, maxPayload: number): Promise<OpenedExport> {
+export async function openExport(
+  choice: Choice,
+  client: ClientInfo,
+  disconnect: OpenRequest["disconnect"],
+  maxPayload: number,
+): Promise<OpenedExport> {
   const readonly = choice.readonly ?? client.readonly;
-  const disk = await openLayer(choice.plugin, { ...client, readonly, exportName: choice.exportName });
+  const disk = await openLayer(choice.plugin, { ...client, readonly, exportName: choice.exportName, disconnect });
   const isReadonly = readonly || !disk.capabilities.write;
   return {
     choice,

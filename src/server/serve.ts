@@ -3,7 +3,6 @@
 import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { everyStep } from "../contract/every-step.ts";
-import { release } from "../contract/lifecycle.ts";
 import type { Peer, Plugin } from "../contract/plugin.ts";
 import { formatUri } from "../protocol/uri.ts";
 import { BufferPool } from "./buffers.ts";
@@ -51,7 +50,8 @@ export async function serve(source: Source, options: ServeOptions = {}): Promise
     busyPoll: new BusyPoll(options.busyPoll ?? BUSY_POLL),
     readonly: options.readonly ?? false,
   };
-  await exports.start();
+  const shutdown = new AbortController();
+  await exports.start(() => shutdown.abort());
   const server = new NbdServer(context, exports);
   try {
     if (options.stdio === true) server.serveStdio();
@@ -62,6 +62,7 @@ export async function serve(source: Source, options: ServeOptions = {}): Promise
     throw error;
   }
   server.closeOn(options.signal);
+  server.closeOn(shutdown.signal);
   return server;
 }
 
@@ -116,6 +117,7 @@ class NbdServer implements Server {
   closeOn(signal: AbortSignal | undefined): void {
     if (signal === undefined) return;
     const close = (): void => void this.close().catch(() => undefined);
+    if (signal.aborted) return close();
     signal.addEventListener("abort", close, { once: true });
     const forget = (): void => signal.removeEventListener("abort", close);
     this.closed.then(forget, forget);
@@ -148,16 +150,17 @@ class NbdServer implements Server {
   async add(name: string, source: Plugin | Export): Promise<void> {
     const replaced = await this.#map("add").add(name, source);
     // Those who have it open keep it: it closes with the last of them.
-    if (replaced !== undefined) await release(replaced.plugin);
+    if (replaced !== undefined) await this.#map("add").release(replaced);
   }
 
   async remove(name: string, options: CloseOptions = {}): Promise<void> {
     const deadline = deadlineOf(options);
-    const { plugin } = this.#map("remove").remove(name);
-    const users = [...this.#sessions].filter((session) => session.uses(plugin, name));
+    const map = this.#map("remove");
+    const removed = map.remove(name);
+    const users = [...this.#sessions].filter((session) => session.uses(removed.plugin, name));
     await everyStep(
       () => stopAll(users, deadline),
-      () => release(plugin),
+      () => map.release(removed),
     );
   }
 

@@ -81,7 +81,11 @@ export class Session implements Receiver, NegotiationHost<OpenedExport> {
     this.#number = number;
     // As many requests as are under way may listen to it.
     setMaxListeners(0, this.#controller.signal);
-    this.#chosen = new ChosenExport(context.limits.payload, (error) => this.#report("closing a client's disk", error));
+    this.#chosen = new ChosenExport(
+      context.limits.payload,
+      (options) => this.#disconnect(options?.immediately ?? false),
+      (error) => this.#report("closing a client's disk", error),
+    );
     this.over = new Promise((resolve, reject) => {
       this.#settle = (error) => (error === undefined ? resolve() : reject(error as Error));
     });
@@ -335,6 +339,16 @@ export class Session implements Receiver, NegotiationHost<OpenedExport> {
   #leave(): void {
     this.#leaving = true;
     this.#requests?.pause();
+  }
+
+  /** The plugin wants the client to go. */
+  #disconnect(immediately: boolean): void {
+    if (this.#leaving || this.#tornDown) return;
+    this.#reason = "the plugin let the client go";
+    // Before the first request there is nothing to be answered.
+    if (immediately || this.#transmission === undefined) return this.#end(this.#reason);
+    this.#leave();
+    this.#settleDown();
   }
 
   /** Ends the session if it is to end and nothing is under way. */

@@ -28,9 +28,9 @@ const up = (text: string): string[] => down(text).reverse();
 test("a server's calls: start from the plugin up, everything else from the client down", async () => {
   const { plugin, order } = stack();
   const client: ClientInfo = { peer: { transport: "unix" }, readonly: false, tls: false, signal: new AbortController().signal };
-  const request: OpenRequest = { ...client, exportName: "disk" };
+  const request: OpenRequest = { ...client, exportName: "disk", disconnect: () => undefined };
 
-  await plugin.start?.({ signal: new AbortController().signal });
+  await plugin.start?.({ signal: new AbortController().signal, shutdown: () => undefined });
   expect(order()).toEqual(up("start"));
 
   await plugin.preconnect?.(client.peer);

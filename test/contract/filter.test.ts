@@ -5,7 +5,7 @@ import { deferred, over, pattern, pluginOf, thrownBy } from "./fixtures.ts";
 
 const peer: Peer = { transport: "unix" };
 const client: ClientInfo = { peer, readonly: false, tls: false, signal: new AbortController().signal };
-const request: OpenRequest = { ...client, exportName: "" };
+const request: OpenRequest = { ...client, exportName: "", disconnect: () => undefined };
 const pass = (name = "pass", options: FilterOptions = {}) => filter(name, () => ({}), options);
 
 describe("building", () => {
