@@ -3,7 +3,7 @@
 import { existsSync } from "node:fs";
 import { defineConfig, type Options } from "tsup";
 
-const entries = { index: "src/index.ts", testing: "src/testing/index.ts", cli: "src/cli/main.ts" };
+const entries = { index: "src/index.ts", testing: "src/testing/index.ts", command: "src/command/index.ts", cli: "src/cli/main.ts" };
 const entry = Object.fromEntries(Object.entries(entries).filter(([, file]) => existsSync(file)));
 const { cli: _, ...typed } = entry;
 

@@ -12,6 +12,7 @@ const checks = [
   ["build", "tsup", "--silent"],
   ["API report", "api-extractor", "run", "-c", "api-extractor.json"],
   ["API report of diskwright/testing", "api-extractor", "run", "-c", "api-extractor.testing.json"],
+  ["API report of diskwright/command", "api-extractor", "run", "-c", "api-extractor.command.json"],
   ["imports between folders", imports],
   ["exports match the build", exported],
   ["package and lock file", packaged],

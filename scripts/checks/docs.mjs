@@ -22,7 +22,7 @@ const wellKnown = new Map([
   ["describe", 'import { describe } from "node:test";'],
   ["assert", 'import assert from "node:assert/strict";'],
 ]);
-const entryPoints = { diskwright: "dist/index.d.ts", "diskwright/testing": "dist/testing.d.ts" };
+const entryPoints = { diskwright: "dist/index.d.ts", "diskwright/testing": "dist/testing.d.ts", "diskwright/command": "dist/command.d.ts" };
 
 /** Finds the examples, in the pages and in the doc comments, that do not compile. @param {string} root @returns {string[]} sentences */
 export function docs(root) {

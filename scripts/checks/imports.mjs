@@ -17,6 +17,7 @@ const mayImport = {
   filters: ["contract", "common", "native"],
   tools: ["contract", "client", "common", "native"],
   testing: ["contract", "client", "server"],
+  command: ["contract"],
   index: ["contract", "protocol", "server", "client", "common", "plugins", "filters", "tools"],
   cli: ["*"],
 };
@@ -64,8 +65,8 @@ function checkPlugin(root, file) {
   const [, name, ...rest] = file.split("/");
   if (!isSource(file) || rest.length === 0) return [];
   return importsOf(root, file).flatMap((specifier) => {
-    if (/^diskwright\/(?!testing$)/.test(specifier))
-      return [`${file} imports ${specifier}: plugins see only the public diskwright and diskwright/testing`];
+    if (/^diskwright\/(?!(testing|command)$)/.test(specifier))
+      return [`${file} imports ${specifier}: plugins see only the public diskwright, diskwright/testing and diskwright/command`];
     if (!specifier.startsWith(".")) return [];
     const target = posix.join(posix.dirname(file), specifier);
     return target.startsWith(`plugins/${name}/`) ? [] : [`${file} imports ${specifier}, which is outside plugins/${name}`];
