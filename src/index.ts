@@ -22,6 +22,7 @@ export type {
   StartContext,
 } from "./contract/plugin.ts";
 export { parseSize, type Size } from "./contract/size.ts";
+export { type OffsetOptions, offset } from "./filters/offset.ts";
 export { type Allocator, type MemoryOptions, type MemoryStore, memory } from "./plugins/memory.ts";
 export type { ReplyMode } from "./protocol/replies.ts";
 export type {
