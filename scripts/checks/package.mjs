@@ -22,8 +22,12 @@ function checkScripts(root, file) {
 /** @param {string} root */
 function checkDependencies(root) {
   const manifest = read(root, "package.json");
+  /** What is used where it happens to be installed is no dependency. @param {string} name */
+  const optional = (name) => manifest.peerDependenciesMeta?.[name]?.optional === true;
   return ["dependencies", "optionalDependencies", "peerDependencies"].flatMap((kind) =>
-    Object.keys(manifest[kind] ?? {}).map((name) => `package.json has ${name} in ${kind}: the core depends on nothing`),
+    Object.keys(manifest[kind] ?? {})
+      .filter((name) => kind !== "peerDependencies" || !optional(name))
+      .map((name) => `package.json has ${name} in ${kind}: the core depends on nothing`),
   );
 }
 

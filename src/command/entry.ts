@@ -3,9 +3,10 @@
 import type { Awaitable, Concurrency, Filter, Plugin } from "../contract/index.ts";
 
 /** A key of a plugin or filter, as `key=value` on the command line. */
-export type Key = KeyText & (PlainKey | ChoiceKey);
+export type Key = PlainKey | ChoiceKey;
 
-interface KeyText {
+/** What all keys have. */
+export interface KeyText {
   /** One line for the help. */
   readonly help: string;
   /** It must be given. */
@@ -18,11 +19,13 @@ interface KeyText {
   readonly default?: string;
 }
 
-interface PlainKey {
+/** A key whose values are of one type. */
+export interface PlainKey extends KeyText {
   readonly type: keyof KeyValues;
 }
 
-interface ChoiceKey {
+/** A key that takes one of a few words. */
+export interface ChoiceKey extends KeyText {
   readonly type: "choice";
   readonly values: readonly string[];
 }
