@@ -1,35 +1,59 @@
-// `npm run bench`: our memory disk against nbdkit's, side by side on this machine, in alternation. Prints a table and writes bench/results.md.
+// `npm run bench`: our disks against nbdkit's, side by side on this machine, in alternation. Prints tables and writes them to bench/.
 
-import { writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { extras } from "./nbdkit/extras.ts";
-import { type Row, type Run, rows, runRow } from "./nbdkit/fio.ts";
 import { machine } from "./nbdkit/machine.ts";
 import { type Comparison, compared, markdown, table } from "./nbdkit/report.ts";
+import type { Row, Run } from "./nbdkit/rows.ts";
 import { type Contender, diskwright, fill, nbdkit, type Running } from "./nbdkit/servers.ts";
+import type { Place, Suite } from "./nbdkit/suite.ts";
+import { suites } from "./nbdkit/suites.ts";
 
 const usage = `npm run bench -- [options]
 
+  --suite NAME   what is measured: ${suites.map(({ name }) => name).join(", ")} or all; may be repeated (default ${suites[0]?.name})
   --rounds N     runs of each row on each server (default 6)
-  --seconds N    length of a run (default 3)
+  --seconds N    length of a run of fio (default 3)
   --row WORDS    only rows whose name contains this, for example "4k" or "randread"; may be repeated
   --size SIZE    of the disks (default 1G)
+  --folder PATH  where files are made, for the file system that it is on (default: where temporary files go)
   --quick        2 rounds of 1 second
-  --no-extras    only the fio rows
+  --no-extras    only the rows
   --self         nbdkit against nbdkit: shows how far two figures for the same thing are apart on this machine
-  --output FILE  where the results go (default bench/results.md; with --quick, --row or --self: nowhere)
+  --built PATH   the folder of the built package (default dist)
+  --output FILE  where the results of a suite go (default bench/results.md, bench/results-NAME.md; with --quick, --row or --self: nowhere)
 `;
+
+interface Settings {
+  readonly rounds: number;
+  readonly seconds: number;
+  readonly rows: readonly string[] | undefined;
+  readonly size: string;
+  readonly folder: string;
+  readonly extras: boolean;
+  readonly self: boolean;
+  readonly built: string;
+  readonly output: string | undefined;
+  /** Not all was measured: the results are for the eye. */
+  readonly partial: boolean;
+}
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
+      suite: { type: "string", multiple: true },
       rounds: { type: "string" },
       seconds: { type: "string" },
       row: { type: "string", multiple: true },
       size: { type: "string", default: "1G" },
+      folder: { type: "string", default: tmpdir() },
       quick: { type: "boolean", default: false },
       "no-extras": { type: "boolean", default: false },
       self: { type: "boolean", default: false },
+      built: { type: "string", default: "dist" },
       output: { type: "string" },
       help: { type: "boolean", default: false },
     },
@@ -38,40 +62,76 @@ async function main(): Promise<void> {
     console.log(usage);
     return;
   }
-  const rounds = positive("--rounds", values.rounds ?? (values.quick ? "2" : "6"));
-  const seconds = positive("--seconds", values.seconds ?? (values.quick ? "1" : "3"));
-  const chosen = rows.filter(({ name }) => values.row === undefined || values.row.some((words) => name.includes(words)));
-  if (chosen.length === 0) throw new Error(`--row ${values.row?.join(", ")}: there are ${rows.map(({ name }) => name).join(", ")}`);
+  const settings: Settings = {
+    rounds: positive("--rounds", values.rounds ?? (values.quick ? "2" : "6")),
+    seconds: positive("--seconds", values.seconds ?? (values.quick ? "1" : "3")),
+    rows: values.row,
+    size: values.size,
+    folder: values.folder,
+    extras: !values["no-extras"],
+    self: values.self,
+    built: resolve(values.built),
+    output: values.output,
+    partial: values.quick || values.self || values.row !== undefined,
+  };
+  const chosen = chooseSuites(values.suite ?? [suites[0]?.name ?? ""]);
+  if (values.output !== undefined && chosen.length > 1) throw new Error("--output is for one suite at a time");
+  for (const suite of chosen) await measure(suite, settings);
+}
 
-  const contenders: readonly [Contender, Contender] = [nbdkit, values.self ? { ...nbdkit, name: "nbdkit again" } : diskwright];
-  const about = machine(contenders);
-  for (const line of about) console.log(line);
+function chooseSuites(names: readonly string[]): readonly Suite[] {
+  if (names.includes("all")) return suites;
+  return names.map((name) => {
+    const suite = suites.find((candidate) => candidate.name === name);
+    if (suite === undefined) throw new Error(`--suite ${name}: there are ${suites.map((each) => each.name).join(", ")} and all`);
+    return suite;
+  });
+}
 
+/** Measures a suite: prints its table, and writes it down where all of it was measured. */
+async function measure(suite: Suite, settings: Settings): Promise<void> {
+  const { rounds, seconds, size, partial } = settings;
+  const rows = suite.rows.filter(({ name }) => settings.rows === undefined || settings.rows.some((words) => name.includes(words)));
+  if (rows.length === 0) throw new Error(`--row ${settings.rows?.join(", ")}: there are ${suite.rows.map(({ name }) => name).join(", ")}`);
+
+  const root = mkdtempSync(join(settings.folder, "diskwright-bench-"));
   const servers: Running[] = [];
   try {
+    const places = ["a", "b"].map((own) => ({ shared: join(root, "shared"), own: join(root, own), size })) as [Place, Place];
+    for (const folder of [places[0].shared, places[0].own, places[1].own]) mkdirSync(folder);
+    const contenders: readonly [Contender, Contender] = [
+      nbdkit(suite, places[0]),
+      settings.self ? nbdkit(suite, places[1], "nbdkit again") : diskwright(suite, places[1], settings.built),
+    ];
+    const names = [contenders[0].name, contenders[1].name] as const;
+    const what = suite.what(places[0]);
+    const about = machine(contenders);
+    for (const line of [`\n${suite.name}: ${what}`, ...about]) console.log(line);
+
+    await suite.prepare?.(places[0]);
     for (const contender of contenders) {
-      const server = await contender.start(values.size);
+      const server = await contender.start();
       servers.push(server);
-      await fill(server);
+      if (suite.fill) await fill(server);
     }
     const comparisons: Comparison[] = [];
-    for (const row of chosen) {
+    for (const row of rows) {
       comparisons.push(await compare(row, servers as [Running, Running], rounds, seconds));
-      console.log(table(comparisons.slice(-1), comparisons.length === 1 ? names(contenders) : undefined));
+      console.log(table(comparisons.slice(-1), comparisons.length === 1 ? names : undefined));
     }
     await stop(servers);
-    const more = values["no-extras"] || values.row !== undefined ? [] : await extras(contenders, values.size);
+    const more = suite.extras && settings.extras && settings.rows === undefined ? await extras(contenders, size) : [];
     for (const line of more) console.log(line);
-    const partial = values.quick || values.self || values.row !== undefined;
-    const output = values.output ?? (partial ? undefined : "bench/results.md");
+    const output = settings.output ?? (partial ? undefined : `bench/results${suite === suites[0] ? "" : `-${suite.name}`}.md`);
     if (output !== undefined) {
       const parameters = process.argv.slice(2);
       const command = parameters.length === 0 ? "npm run bench" : `npm run bench -- ${parameters.join(" ")}`;
-      writeFileSync(output, markdown({ about, command, rounds, seconds, size: values.size, names: names(contenders), comparisons, more }));
+      writeFileSync(output, markdown({ what, about, command, rounds, seconds, names, comparisons, more }));
       console.log(`\nwritten to ${output}`);
     }
   } finally {
     await stop(servers);
+    rmSync(root, { recursive: true, force: true });
   }
 }
 
@@ -80,17 +140,13 @@ async function compare(row: Row, [a, b]: readonly [Running, Running], rounds: nu
   const runs: [Run[], Run[]] = [[], []];
   for (let round = 0; round < rounds; round++) {
     const order = round % 2 === 0 ? [0, 1] : [1, 0];
-    for (const side of order) runs[side as 0 | 1].push(await runRow(row, side === 0 ? a : b, seconds));
+    for (const side of order) runs[side as 0 | 1].push(await row.run(side === 0 ? a : b, seconds));
   }
   return compared(row, runs);
 }
 
 async function stop(servers: Running[]): Promise<void> {
   await Promise.all(servers.splice(0).map((server) => server.stop()));
-}
-
-function names(contenders: readonly [Contender, Contender]): readonly [string, string] {
-  return [contenders[0].name, contenders[1].name];
 }
 
 function positive(option: string, text: string): number {

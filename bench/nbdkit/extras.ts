@@ -17,18 +17,16 @@ export async function extras(contenders: readonly [Contender, Contender], size: 
     for (const contender of contenders) cells.push(await measure(contender));
     lines.push(`| ${what} | ${cells.join(" | ")} |`);
   };
-  await add("clients that connect, negotiate, read 512 bytes and leave, per second, one at a time", (contender) =>
-    connects(contender, size, 1),
-  );
-  await add("the same, eight at a time", (contender) => connects(contender, size, 8));
-  await add(`memory with no client, and with ${IDLE.toLocaleString("en")} idle ones`, (contender) => idle(contender, size));
-  await add("from spawning the process to the first byte read (median)", (contender) => starts(contender, size));
+  await add("clients that connect, negotiate, read 512 bytes and leave, per second, one at a time", (contender) => connects(contender, 1));
+  await add("the same, eight at a time", (contender) => connects(contender, 8));
+  await add(`memory with no client, and with ${IDLE.toLocaleString("en")} idle ones`, (contender) => idle(contender));
+  await add("from spawning the process to the first byte read (median)", (contender) => starts(contender));
   lines.push(`| from \`serve()\` in a running process to the first byte read (median) | cannot | ${await startsInProcess(size)} |`);
   return lines;
 }
 
-async function connects(contender: Contender, size: string, clients: number): Promise<string> {
-  const server = await contender.start(size);
+async function connects(contender: Contender, clients: number): Promise<string> {
+  const server = await contender.start();
   try {
     const visit = async (): Promise<void> => {
       const client = await Client.connect(server.socket);
@@ -52,8 +50,8 @@ async function connects(contender: Contender, size: string, clients: number): Pr
   }
 }
 
-async function idle(contender: Contender, size: string): Promise<string> {
-  const server = await contender.start(size);
+async function idle(contender: Contender): Promise<string> {
+  const server = await contender.start();
   const clients: Client[] = [];
   try {
     const alone = server.rss();
@@ -71,10 +69,10 @@ async function idle(contender: Contender, size: string): Promise<string> {
   }
 }
 
-async function starts(contender: Contender, size: string): Promise<string> {
+async function starts(contender: Contender): Promise<string> {
   const times: number[] = [];
   for (let i = 0; i < STARTS; i++) {
-    const server = await contender.start(size);
+    const server = await contender.start();
     times.push(server.firstByte);
     await server.stop();
   }

@@ -1,6 +1,6 @@
 // From figures to a table: medians, their ratio, and how far apart the runs were.
 
-import type { Row, Run } from "./fio.ts";
+import type { Row, Run } from "./rows.ts";
 
 /** What a row came to. */
 export interface Comparison {
@@ -22,11 +22,12 @@ interface Summary {
 
 /** Everything that the report says. */
 export interface Results {
+  /** What was served: "A memory disk of 1G, full of data". */
+  readonly what: string;
   readonly about: readonly string[];
   readonly command: string;
   readonly rounds: number;
   readonly seconds: number;
-  readonly size: string;
   readonly names: readonly [string, string];
   readonly comparisons: readonly Comparison[];
   readonly more: readonly string[];
@@ -64,13 +65,14 @@ export function table(comparisons: readonly Comparison[], names?: readonly [stri
 }
 
 /** The results as a page. */
-export function markdown({ about, command, rounds, seconds, size, names, comparisons, more }: Results): string {
+export function markdown({ what, about, command, rounds, seconds, names, comparisons, more }: Results): string {
   const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
   return [
     `# ${names[1]} against ${names[0]}`,
     "",
-    `A memory disk of ${size}, full of data, on a unix socket; fio with its nbd engine on the same machine. Each figure is the median of ${rounds} runs of`,
-    `${seconds} s in alternation, in brackets the lowest and the highest; the range of ratios is that of runs made one after the other. CPU is what the servers used for each request.`,
+    `${what}, on a unix socket; the client on the same machine, fio with its nbd engine unless the row says otherwise. Each figure is the median of ${rounds} runs`,
+    `(of fio: ${seconds} s each) in alternation, in brackets the lowest and the highest; the range of ratios is that of runs made one after the other. CPU is what the`,
+    "servers used for each request of fio, or for each MiB that a command moved.",
     "",
     ...about.map((fact) => `- ${fact}`),
     `- \`${command}\``,

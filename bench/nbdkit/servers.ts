@@ -6,14 +6,15 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Client } from "./client.ts";
+import type { Place, Suite } from "./suite.ts";
 
 /** A server that can be started. */
 export interface Contender {
   readonly name: string;
   /** Which one it is, for the report. */
   version(): string;
-  /** Starts it with an empty memory disk and waits until it takes clients. */
-  start(size: string): Promise<Running>;
+  /** Starts it with the suite's disk and waits until it takes clients. */
+  start(): Promise<Running>;
 }
 
 /** A server that runs. */
@@ -30,21 +31,50 @@ export interface Running {
   stop(): Promise<void>;
 }
 
-/** nbdkit's memory plugin, with its sixteen threads. */
-export const nbdkit: Contender = {
-  name: "nbdkit",
-  version: () => execFileSync("nbdkit", ["--version"], { encoding: "utf8" }).trim(),
-  start: (size) => start("nbdkit", (socket) => ["nbdkit", "--foreground", "--exit-with-parent", "--unix", socket, "memory", size]),
-};
+/** nbdkit, with its sixteen threads. */
+export function nbdkit(suite: Suite, place: Place, name = "nbdkit"): Contender {
+  const argv = (socket: string): [string, ...string[]] => [
+    "nbdkit",
+    "--foreground",
+    "--exit-with-parent",
+    "--unix",
+    socket,
+    ...suite.serve(place),
+  ];
+  return {
+    name,
+    version: () => execFileSync("nbdkit", ["--version"], { encoding: "utf8" }).trim(),
+    start: () => start(name, suite, place, argv),
+  };
+}
 
-/** Our memory plugin, as it is built in dist/. */
-export const diskwright: Contender = {
-  name: "diskwright",
-  version: () => `diskwright ${packageVersion()} on Node ${process.version}${commit()}`,
-  start: (size) => start("diskwright", (socket) => [process.execPath, join(process.cwd(), "bench/serve.mjs"), socket, size]),
-};
+/**
+ * Our command, as it is built.
+ *
+ * @param built - the folder that it was built into
+ */
+export function diskwright(suite: Suite, place: Place, built: string): Contender {
+  const command = (socket: string): [string, ...string[]] => [
+    process.execPath,
+    join(built, "cli.js"),
+    "serve",
+    "--exit-with-parent",
+    "--unix",
+    socket,
+    ...suite.serve(place),
+  ];
+  const argv = (socket: string): readonly [string, ...string[]] => suite.serveOurs?.(place, socket) ?? command(socket);
+  const version = (): string => `diskwright ${packageVersion()} on Node ${process.version}${commit()}`;
+  return { name: "diskwright", version, start: () => start("diskwright", suite, place, argv) };
+}
 
-async function start(name: string, command: (socket: string) => readonly [string, ...string[]]): Promise<Running> {
+async function start(
+  name: string,
+  suite: Suite,
+  place: Place,
+  command: (socket: string) => readonly [string, ...string[]],
+): Promise<Running> {
+  await suite.prepareOwn?.(place);
   const folder = mkdtempSync(join(tmpdir(), "diskwright-bench-"));
   const socket = join(folder, "socket");
   const [program, ...parameters] = command(socket);

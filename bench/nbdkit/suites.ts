@@ -1,0 +1,11 @@
+// The suites that there are.
+
+import type { Suite } from "./suite.ts";
+import { fileSuite } from "./suites/file.ts";
+import { memorySuite } from "./suites/memory.ts";
+
+export const suites: readonly Suite[] = [
+  // one per line; the first is what `npm run bench` measures unless told otherwise
+  memorySuite,
+  fileSuite,
+];
