@@ -2,6 +2,8 @@
 
 export type { ConnectOptions, ConnectStreamOptions, ListContextsOptions, Negotiated, ReachOptions, RemoteDisk } from "./client/index.ts";
 export { connect, connectStream, listContexts, listExports } from "./client/index.ts";
+export type { Duration } from "./common/duration.ts";
+export type { Probability } from "./common/probability.ts";
 export type { Awaitable } from "./contract/awaitable.ts";
 export type { Clock } from "./contract/clock.ts";
 export type { BlockSize, Connection, Context, Extent, StatusExtent, Traits } from "./contract/connection.ts";
@@ -22,7 +24,10 @@ export type {
   StartContext,
 } from "./contract/plugin.ts";
 export { parseSize, type Size } from "./contract/size.ts";
+export { type DelayOptions, delay } from "./filters/delay.ts";
+export { type ErrorOptions, error, type InjectedError, type Injection } from "./filters/error.ts";
 export { type OffsetOptions, offset } from "./filters/offset.ts";
+export { type PartitionOptions, partition } from "./filters/partition.ts";
 export { type Allocator, type MemoryOptions, type MemoryStore, memory } from "./plugins/memory.ts";
 export type { ReplyMode } from "./protocol/replies.ts";
 export type {
