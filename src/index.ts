@@ -26,9 +26,22 @@ export type {
 export { parseSize, type Size } from "./contract/size.ts";
 export { type DelayOptions, delay } from "./filters/delay.ts";
 export { type ErrorOptions, error, type InjectedError, type Injection } from "./filters/error.ts";
+export { extentList } from "./filters/extentlist.ts";
+export { type FuaMode, type FuaOptions, fua } from "./filters/fua.ts";
+export { type LogEntry, type LogOptions, log } from "./filters/log.ts";
+export { type NocacheOptions, nocache } from "./filters/nocache.ts";
+export { noextents } from "./filters/noextents.ts";
 export { type OffsetOptions, offset } from "./filters/offset.ts";
 export { type PartitionOptions, partition } from "./filters/partition.ts";
+export { type ReadonlyOptions, readonly } from "./filters/readonly.ts";
+export { type SwabOptions, swab } from "./filters/swab.ts";
+export { type TruncateOptions, truncate } from "./filters/truncate.ts";
+export { type EvalOptions, evalScripts, type ScriptMethod } from "./plugins/eval.ts";
+export { type FileOptions, type FileSource, file } from "./plugins/file.ts";
+export { type FloppyOptions, floppy } from "./plugins/floppy.ts";
 export { type Allocator, type MemoryOptions, type MemoryStore, memory } from "./plugins/memory.ts";
+export type { ScriptParameters } from "./plugins/script/plugin.ts";
+export { type ShOptions, sh } from "./plugins/sh.ts";
 export type { ReplyMode } from "./protocol/replies.ts";
 export type {
   Address,

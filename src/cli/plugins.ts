@@ -1,10 +1,18 @@
 // The plugins of the command line. To add one: a file in plugins/ with its name, its keys as nbdkit calls them and how to make it, and a line here.
 
 import type { PluginEntry } from "./catalogue.ts";
+import { evalEntry } from "./plugins/eval.ts";
+import { fileEntry } from "./plugins/file.ts";
+import { floppyEntry } from "./plugins/floppy.ts";
 import { memoryEntry } from "./plugins/memory.ts";
+import { shEntry } from "./plugins/sh.ts";
 
 /** Every plugin that comes with this package. */
 export const plugins: readonly PluginEntry[] = [
   // one per line, in alphabetical order
+  evalEntry,
+  fileEntry,
+  floppyEntry,
   memoryEntry,
+  shEntry,
 ];
