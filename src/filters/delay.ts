@@ -1,7 +1,8 @@
 // `delay`: requests that take their time, as on a slow or distant disk.
 
 import { type Duration, parseDuration } from "../common/duration.ts";
-import { type Gate, gated, wrappingFilter } from "../common/wrapping.ts";
+import { type Gate, gated } from "../common/gated.ts";
+import { wrappingFilter } from "../common/wrapping.ts";
 import { type Clock, systemClock } from "../contract/clock.ts";
 import { DiskError } from "../contract/error.ts";
 import type { Filter } from "../contract/plugin.ts";

@@ -1,8 +1,9 @@
 // `error`: requests that fail on purpose, to see how a client takes it.
 
 import { existsSync } from "node:fs";
+import { type Gate, type Gated, gated } from "../common/gated.ts";
 import { type Probability, parseProbability } from "../common/probability.ts";
-import { type Gate, type Gated, gated, wrappingFilter } from "../common/wrapping.ts";
+import { wrappingFilter } from "../common/wrapping.ts";
 import { DiskError } from "../contract/error.ts";
 import type { Filter } from "../contract/plugin.ts";
 
