@@ -43,6 +43,11 @@ export function readBoolean(text: string, name: string): boolean {
   throw refuse(name, text, "expected yes or no: true, yes, on, 1 or false, no, off, 0");
 }
 
+/** Reads yes or no, or the absolute path of a file whose existence decides. */
+export function readFileSwitch(text: string, name: string): boolean | string {
+  return text.startsWith("/") ? text : readBoolean(text, name);
+}
+
 /** Reads a whole number: decimal, `0x` hexadecimal or, with a leading 0, octal. */
 export function readInteger(text: string, name: string): number {
   const match = /^([+-]?)(0x[0-9a-f]+|0[0-7]*|[1-9]\d*)$/i.exec(text.trim());

@@ -95,7 +95,7 @@ export class TemporaryFile {
     if (target.length <= LONGEST_AT_ONCE) {
       const system = this.#knowsCached ? native() : undefined;
       if (system !== undefined) done = this.#readCached(system, target, at);
-      else if (this.#quick()) done = this.#timed(() => this.#readNow(target, at));
+      else if (this.#quick()) done = this.#readNow(target, at);
     }
     return done === target.length ? undefined : this.#calls.track(this.#readLater(target, done, at));
   }
@@ -109,7 +109,7 @@ export class TemporaryFile {
     this.#calls.checkOpen("write a temporary file");
     const at = this.#checked(Number(offset), source.length);
     this.#end = Math.max(this.#end, at + source.length);
-    if (source.length <= LONGEST_AT_ONCE && this.#quick()) return void this.#timed(() => this.#writeNow(source, at));
+    if (source.length <= LONGEST_AT_ONCE && this.#quick()) return this.#writeNow(source, at);
     return this.#calls.track(this.#writeLater(source, at));
   }
 
@@ -139,15 +139,10 @@ export class TemporaryFile {
     return this.#clock.now() >= this.#patientFrom;
   }
 
-  /** Does something at once, and sees to it that the next such thing is not done so when this one took long. */
-  #timed<T>(call: () => T): T {
-    const start = this.#clock.now();
-    try {
-      return call();
-    } finally {
-      const end = this.#clock.now();
-      if (end - start > STALL) this.#patientFrom = end + AFTER_STALL;
-    }
+  /** A call at once has ended: when it took long, the next one is not made so. */
+  #took(start: number): void {
+    const end = this.#clock.now();
+    if (end - start > STALL) this.#patientFrom = end + AFTER_STALL;
   }
 
   /** Reads what is in the page cache; answers how much that was. */
@@ -170,12 +165,14 @@ export class TemporaryFile {
   }
 
   #readNow(target: Uint8Array, at: number): number {
+    const start = this.#clock.now();
     let done = 0;
     while (done < target.length) {
       const count = readSync(this.#fd, target, done, target.length - done, at + done);
       if (count === 0) target.fill(0, done);
       done = count === 0 ? target.length : done + count;
     }
+    this.#took(start);
     return done;
   }
 
@@ -191,11 +188,13 @@ export class TemporaryFile {
   }
 
   #writeNow(source: Uint8Array, at: number): void {
+    const start = this.#clock.now();
     try {
       for (let done = 0; done < source.length; ) done += writeSync(this.#fd, source, done, source.length - done, at + done);
     } catch (error) {
       throw this.#explained(error);
     }
+    this.#took(start);
   }
 
   async #writeLater(source: Uint8Array, at: number): Promise<void> {
