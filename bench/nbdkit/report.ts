@@ -18,6 +18,8 @@ interface Summary {
   readonly highest: number;
   /** Microseconds of the server's processor time for each request, the median. */
   readonly cpu: number;
+  /** How much of one processor the client had, 0 to 1, the median; `undefined` where that is not known. */
+  readonly client: number | undefined;
 }
 
 /** Everything that the report says. */
@@ -42,7 +44,14 @@ export function compared(row: Row, [a, b]: readonly [readonly Run[], readonly Ru
 
 function summary(runs: readonly Run[]): Summary {
   const figures = runs.map(({ figure }) => figure);
-  return { median: median(figures), lowest: Math.min(...figures), highest: Math.max(...figures), cpu: median(runs.map(({ cpu }) => cpu)) };
+  const clients = runs.flatMap(({ client }) => (client === undefined ? [] : [client]));
+  return {
+    median: median(figures),
+    lowest: Math.min(...figures),
+    highest: Math.max(...figures),
+    cpu: median(runs.map(({ cpu }) => cpu)),
+    client: clients.length === 0 ? undefined : median(clients),
+  };
 }
 
 /** The middle one, or the mean of the two in the middle. */
@@ -58,7 +67,7 @@ export function median(figures: readonly number[]): number {
 export function table(comparisons: readonly Comparison[], names?: readonly [string, string]): string {
   const lines = comparisons.map((comparison) => cells(comparison));
   if (names !== undefined) lines.unshift(heading(names));
-  const widths = [22, 30, 30, 7, 11, 14, 16];
+  const widths = [22, 30, 30, 7, 11, 14, 16, 14];
   return lines
     .map((line) => line.map((cell, i) => (i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0))).join(" "))
     .join("\n");
@@ -72,13 +81,14 @@ export function markdown({ what, about, command, rounds, seconds, names, compari
     "",
     `${what}, on a unix socket; the client on the same machine, fio with its nbd engine unless the row says otherwise. Each figure is the median of ${rounds} runs`,
     `(of fio: ${seconds} s each) in alternation, in brackets the lowest and the highest; the range of ratios is that of runs made one after the other. CPU is what the`,
-    "servers used for each request of fio, or for each MiB that a command moved.",
+    "servers used for each request of fio, or for each MiB that a command moved; the last column is how much of one processor fio took: near 100 % it is fio that cannot",
+    "go faster, whatever the server does.",
     "",
     ...about.map((fact) => `- ${fact}`),
     `- \`${command}\``,
     "",
     line(heading(names)),
-    line(["---", "---:", "---:", "---:", "---:", "---:", "---:"]),
+    line(["---", "---:", "---:", "---:", "---:", "---:", "---:", "---:"]),
     ...comparisons.map((comparison) => line(cells(comparison))),
     ...(more.length > 0 ? ["", "## Beside throughput", "", ...more] : []),
     "",
@@ -86,7 +96,7 @@ export function markdown({ what, about, command, rounds, seconds, names, compari
 }
 
 function heading(names: readonly [string, string]): string[] {
-  return ["row", names[0], names[1], "ratio", "ratios", "target", "CPU, µs"];
+  return ["row", names[0], names[1], "ratio", "ratios", "target", "CPU, µs", "fio, %"];
 }
 
 function cells({ row, sides, ratio, ratios }: Comparison): string[] {
@@ -100,6 +110,7 @@ function cells({ row, sides, ratio, ratios }: Comparison): string[] {
     ratios.map((value) => value.toFixed(2)).join("–"),
     target,
     sides.map(({ cpu }) => cpu.toFixed(1)).join(" / "),
+    sides.map(({ client }) => (client === undefined ? "–" : String(Math.round(client * 100)))).join(" / "),
   ];
 }
 

@@ -23,6 +23,8 @@ export interface Run {
    * other programs run as well.
    */
   readonly cpu: number;
+  /** How much of one processor fio had, 0 to 1: near 1 it is fio that cannot go faster. */
+  readonly client?: number;
 }
 
 /** A row of fio. */
@@ -39,6 +41,8 @@ const RAMP = 0.5;
 
 interface FioJob {
   readonly error: number;
+  readonly usr_cpu: number;
+  readonly sys_cpu: number;
   readonly read: FioSide;
   readonly write: FioSide;
 }
@@ -76,6 +80,7 @@ export function fioRow({ rw, block, depth, unit, target }: FioRow): Row {
       return {
         figure: unit === "IOPS" ? side.iops : side.bw_bytes / 2 ** 20,
         cpu: ((cpu() - before) / (side.iops * (seconds + RAMP))) * 1e6,
+        client: (job.usr_cpu + job.sys_cpu) / 100,
       };
     },
   };
