@@ -2,7 +2,7 @@
 
 import { defineConfig, type ViteUserConfig } from "vitest/config";
 
-const ofTheBuild = ["test/{repository,examples,docs,cli}/**/*.test.ts"];
+const ofTheBuild = ["test/{repository,examples,docs,cli}/**/*.test.ts", "plugins/*/test/**/*.test.ts"];
 
 const config: ViteUserConfig = defineConfig({
   test: {

@@ -14,6 +14,7 @@ export function exported(root) {
   const built = existsSync(dist) ? readdirSync(dist).map((name) => `dist/${name}`) : [];
   // What has a hash in its name is a chunk that entries share, and a map goes with its file.
   const entries = built.filter((file) => /\.(js|d\.ts)$/.test(file) && !/-[A-Z0-9a-z_-]{8}\.(js|d\.ts)$/.test(file));
+  const started = new Set(built.filter((file) => file.endsWith(".js")).flatMap((file) => threadsOf(join(root, file))));
 
   return [
     ...(built.length === 0 ? ["dist/ is missing or empty: npm run build"] : []),
@@ -21,9 +22,18 @@ export function exported(root) {
     ...[...promised]
       .filter(([file]) => !isPacked(files, file))
       .map(([file, by]) => `${by} names ${file}, which "files" leaves out of the package`),
-    ...entries.filter((file) => !promised.has(file)).map((file) => `${file} was built, but neither exports nor bin names it`),
+    ...entries
+      .filter((file) => !promised.has(file) && !started.has(file))
+      .map((file) => `${file} was built, but neither exports nor bin names it`),
     ...Object.entries(bin).flatMap(([name, file]) => checkCommand(root, name, plain(file))),
   ];
+}
+
+/** The files that a built file starts threads with: `new URL("./worker.js", import.meta.url)`. @param {string} path */
+function threadsOf(path) {
+  return [...readFileSync(path, "utf8").matchAll(/new URL\([^)]*"\.\/([\w-]+\.js)", import\.meta\.url\)/g)].map(
+    ([, file]) => `dist/${file}`,
+  );
 }
 
 /** The files of an export: a path, or conditions that lead to paths. */

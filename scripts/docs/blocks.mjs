@@ -1,4 +1,4 @@
-// The code blocks of the documentation: of the pages, and of the doc comments in src/. CONTRIBUTING.md says what their marks mean.
+// The code blocks of the documentation: of the pages, and of the doc comments in src/ and the packages. CONTRIBUTING.md says what their marks mean.
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -13,7 +13,9 @@ export function pages(root) {
 
 /** The sources whose doc comments have code to be checked. @param {string} root @returns {string[]} */
 export function sources(root) {
-  return filesUnder(root, "src").filter((file) => file.endsWith(".ts"));
+  return [...filesUnder(root, "src"), ...filesUnder(root, "plugins").filter((file) => /^plugins\/[^/]+\/src\//.test(file))].filter((file) =>
+    file.endsWith(".ts"),
+  );
 }
 
 /**

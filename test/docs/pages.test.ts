@@ -38,11 +38,12 @@ function runs(block: Block): void {
   else describeWith(needs, name, declare);
 }
 
-/** A folder in which diskwright is installed, as `npm install` does it. */
+/** A folder in which diskwright and its packages are installed, as `npm install` does it. */
 function installed(): string {
   const folder = tree({ "package.json": { type: "module", private: true } });
   mkdirSync(join(folder, "node_modules/.bin"), { recursive: true });
   symlinkSync(root, join(folder, "node_modules/diskwright"));
+  symlinkSync(join(root, "node_modules/@diskwright"), join(folder, "node_modules/@diskwright"));
   symlinkSync("../diskwright/dist/cli.js", join(folder, "node_modules/.bin/diskwright"));
   return folder;
 }

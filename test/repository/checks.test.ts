@@ -37,6 +37,7 @@ describe("imports", () => {
       "src/cli/a.ts": 'import "../index.ts";',
       "src/native/a.ts": 'import("koffi");',
       "plugins/s3/src/a.ts": 'import "diskwright"; import "diskwright/testing"; import "@aws-sdk/client-s3"; import "./b.ts";',
+      "plugins/s3/test/a.test.ts": 'import "../src/a.ts"; import "../../../test/fixtures/tree.ts";',
     };
     expect(imports(tree(files))).toEqual([]);
   });
@@ -65,6 +66,11 @@ describe("exports", () => {
     expect(exported(tree({ "package.json": manifest, ...built, "dist/extra.js": "" }))).toEqual([
       "dist/extra.js was built, but neither exports nor bin names it",
     ]);
+  });
+
+  test("a file that another one starts a thread with needs no export", () => {
+    const files = { ...built, "dist/worker.js": "", "dist/index.js": 'new Worker(new URL("./worker.js", import.meta.url));' };
+    expect(exported(tree({ "package.json": manifest, ...files }))).toEqual([]);
   });
 
   test("an export that is not packed is found", () => {

@@ -1,0 +1,51 @@
+// Waiting: for one's turn, and no longer than somebody wants the outcome.
+
+/** Lets so many work at a time; the others wait in line. */
+export class Turns {
+  #left: number;
+  readonly #line: (() => void)[] = [];
+
+  constructor(count: number) {
+    this.#left = count;
+  }
+
+  /** Whether a turn could be had at once. */
+  get free(): boolean {
+    return this.#left > 0;
+  }
+
+  /** Waits for a turn; the function that it answers gives it back. */
+  async take(signal: AbortSignal): Promise<() => void> {
+    signal.throwIfAborted();
+    if (this.#left > 0) {
+      this.#left -= 1;
+    } else {
+      await new Promise<void>((resolve, reject) => {
+        const next = (): void => {
+          signal.removeEventListener("abort", leave);
+          resolve();
+        };
+        const leave = (): void => {
+          this.#line.splice(this.#line.indexOf(next), 1);
+          reject(signal.reason);
+        };
+        signal.addEventListener("abort", leave, { once: true });
+        this.#line.push(next);
+      });
+    }
+    return () => {
+      const next = this.#line.shift();
+      if (next === undefined) this.#left += 1;
+      else next();
+    };
+  }
+}
+
+/** The same promise, but rejected as soon as the signal is aborted. */
+export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    const abort = (): void => reject(signal.reason);
+    signal.addEventListener("abort", abort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+  });
+}
