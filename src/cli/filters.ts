@@ -12,6 +12,7 @@ import { noextentsEntry } from "./filters/noextents.ts";
 import { offsetEntry } from "./filters/offset.ts";
 import { partitionEntry } from "./filters/partition.ts";
 import { readonlyEntry } from "./filters/readonly.ts";
+import { statsEntry } from "./filters/stats.ts";
 import { swabEntry } from "./filters/swab.ts";
 import { truncateEntry } from "./filters/truncate.ts";
 
@@ -29,6 +30,7 @@ export const filters: readonly FilterEntry[] = [
   offsetEntry,
   partitionEntry,
   readonlyEntry,
+  statsEntry,
   swabEntry,
   truncateEntry,
 ];

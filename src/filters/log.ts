@@ -183,7 +183,7 @@ class Requests implements Witness<Token> {
     this.count += 1;
     const token = { action: actions[operation], id: this.count };
     const range = operation === "flush" ? "" : `offset=${hex(offset)} count=${hex(length)}`;
-    this.#write({ ...token, type: "ENTER", connection: this.#connection, parameters: `${range}${describeFlags(operation, flags)}` });
+    void this.#write({ ...token, type: "ENTER", connection: this.#connection, parameters: `${range}${describeFlags(operation, flags)}` });
     return token;
   }
 
