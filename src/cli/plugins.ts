@@ -6,10 +6,12 @@ import { fileEntry } from "./plugins/file.ts";
 import { floppyEntry } from "./plugins/floppy.ts";
 import { memoryEntry } from "./plugins/memory.ts";
 import { shEntry } from "./plugins/sh.ts";
+import { dataEntry } from "./plugins/data.ts";
 
 /** Every plugin that comes with this package. */
 export const plugins: readonly PluginEntry[] = [
   // one per line, in alphabetical order
+  dataEntry,
   evalEntry,
   fileEntry,
   floppyEntry,

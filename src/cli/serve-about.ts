@@ -3,8 +3,9 @@
 import type { Arguments } from "./arguments.ts";
 import type { Catalogue } from "./catalogue.ts";
 import { columns, dumpConfig, dumpPlugin, optionsHelp, stackHelp } from "./help.ts";
+import type { Host } from "./host.ts";
 import { type ServeOption, serveOptions } from "./serve-options.ts";
-import { lookUpStack, type Stack } from "./stack.ts";
+import { dumpOf, lookUpStack, type Stack } from "./stack.ts";
 import { UsageError } from "./usage-error.ts";
 import { VERSION } from "./version.ts";
 
@@ -14,15 +15,16 @@ import { VERSION } from "./version.ts";
  * @returns the text; `undefined` when none of them is there
  * @throws UsageError when there is no such plugin or filter
  */
-export async function aboutServe(args: Arguments<ServeOption>, catalogue: Catalogue): Promise<string | undefined> {
+export async function aboutServe(args: Arguments<ServeOption>, host: Host, catalogue: Catalogue): Promise<string | undefined> {
   if (args.has("dump-config")) return dumpConfig();
   if (!args.has("help") && !args.has("version") && !args.has("dump-plugin")) return undefined;
-  const [name] = args.positionals;
+  const [name, ...parameters] = args.positionals;
   const stack = name === undefined ? undefined : await lookUpStack(catalogue, name, args.values("filter"));
   if (args.has("help")) return help(stack, catalogue);
   if (args.has("version")) return version(stack);
   if (stack === undefined) throw new UsageError("--dump-plugin: which plugin? Write diskwright serve PLUGIN --dump-plugin");
-  return dumpPlugin(stack.plugin);
+  const more = await dumpOf(stack, parameters, host);
+  return [dumpPlugin(stack.plugin), ...(more === "" ? [] : [more])].join("\n");
 }
 
 function help(stack: Stack | undefined, catalogue: Catalogue): string {

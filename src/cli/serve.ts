@@ -29,7 +29,7 @@ import { UsageError } from "./usage-error.ts";
  */
 export async function serveCommand(argv: readonly string[], host: Host, catalogue: Catalogue): Promise<number> {
   const args = readArguments(argv, serveOptions);
-  const about = await aboutServe(args, catalogue);
+  const about = await aboutServe(args, host, catalogue);
   if (about !== undefined) {
     host.stdout.write(`${about}\n`);
     return 0;

@@ -34,6 +34,22 @@ export async function lookUpStack(catalogue: Catalogue, plugin: string, filters:
  * @throws UsageError when a key is unknown or missing, or its value is not what it should be
  */
 export async function makeDisk(stack: Stack, given: readonly string[], host: Host): Promise<Plugin> {
+  const parameters = distribute(stack, given);
+  const filters: Filter[] = [];
+  for (const [index, filter] of stack.filters.entries()) filters.push(await make(filter, parameters[index] ?? [], host));
+  const plugin = await make(stack.plugin, parameters.at(-1) ?? [], host);
+  // On the command line the first filter is nearest the client; pipe() goes the way of the data.
+  return pipe(plugin, ...filters.reverse());
+}
+
+/** What a plugin adds to `--dump-plugin`; empty where it adds nothing. */
+export async function dumpOf(stack: Stack, given: readonly string[], host: Host): Promise<string> {
+  const parameters = distribute(stack, given).at(-1) ?? [];
+  return (await stack.plugin.dump?.({ parameters, stdin: host.stdin })) ?? "";
+}
+
+/** The parameters of each filter, and last those of the plugin. */
+function distribute(stack: Stack, given: readonly string[]): readonly (readonly Parameter[])[] {
   const layers = [...stack.filters, stack.plugin];
   const parameters = layers.map((): Parameter[] => []);
   for (const argument of given) {
@@ -43,11 +59,7 @@ export async function makeDisk(stack: Stack, given: readonly string[], host: Hos
     if (layer === -1 && !stack.plugin.anyKey) throw unknownKey(taken.key, stack);
     parameters.at(layer)?.push(taken);
   }
-  const filters: Filter[] = [];
-  for (const [index, filter] of stack.filters.entries()) filters.push(await make(filter, parameters[index] ?? [], host));
-  const plugin = await make(stack.plugin, parameters.at(-1) ?? [], host);
-  // On the command line the first filter is nearest the client; pipe() goes the way of the data.
-  return pipe(plugin, ...filters.reverse());
+  return parameters;
 }
 
 /** A key is a letter, then letters, digits, dots, underscores and dashes; everything else is a value without key. */
@@ -82,7 +94,7 @@ function known(entry: Entry): string {
 async function make<Made>(entry: Entry<Made>, parameters: readonly Parameter[], host: Host): Promise<Made> {
   const options = await readOptions(entry, parameters, host);
   try {
-    return await entry.create(options, { parameters });
+    return await entry.create(options, { parameters, stdin: host.stdin });
   } catch (error) {
     throw new Error(`${entry.name}: ${errorText(error)}`, { cause: error });
   }

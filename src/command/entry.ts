@@ -79,6 +79,8 @@ export interface Parameter {
 export interface CreateContext {
   /** Everything given to this plugin or filter, in order and unread: for those to whom the order matters, or that take any key. */
   readonly parameters: readonly Parameter[];
+  /** Standard input, for those who are told to read it. */
+  readonly stdin: NodeJS.ReadableStream;
 }
 
 /** What plugins and filters of the catalogue have in common. */
@@ -101,6 +103,8 @@ export interface Entry<Made = unknown> {
 export interface PluginEntry extends Entry<Plugin> {
   /** What the plugin will say of itself, for `--dump-plugin`. */
   readonly concurrency?: Concurrency;
+  /** Further lines for `--dump-plugin`. */
+  dump?(context: CreateContext): Awaitable<string>;
 }
 
 /** A filter of the catalogue. Made by {@link filterEntry}. */

@@ -1,0 +1,122 @@
+// Runs a script's methods: one process for each call, in a temporary directory of their own, as many at once as the script allows.
+
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type ChildOptions, type ChildResult, runChild } from "../../common/child.ts";
+import { errorCode, errorText } from "../../contract/error.ts";
+import { type Answer, readAnswer, scriptError, type Wishes } from "./answer.ts";
+import type { Method } from "./methods.ts";
+import { Turns } from "./turns.ts";
+
+/** What there is to run. */
+export interface Script {
+  /** What errors call it. */
+  readonly name: string;
+  /** Called before the first method, with the directory that is the script's own. */
+  prepare?(directory: string): Promise<void>;
+  /** What runs a method: a program with its arguments, to which those of the method are added; or what the script would print; or nothing. */
+  find(method: Method): readonly [program: string, ...args: string[]] | Uint8Array | undefined;
+}
+
+/** How a method is called. */
+export interface CallOptions {
+  readonly input?: Uint8Array;
+  /** Bytes that it may print. Default: 16 MiB. */
+  readonly maxOutput?: number;
+  readonly signal?: AbortSignal | undefined;
+  readonly wishes?: Wishes;
+}
+
+/** nbdkit's name for how much may go on at once. */
+export type ThreadModel = "serialize_connections" | "serialize_all_requests" | "serialize_requests" | "parallel";
+
+const threadModels: readonly string[] = ["serialize_connections", "serialize_all_requests", "serialize_requests", "parallel"];
+/** Processes at once, however many requests there are. */
+const MAX_PROCESSES = 16;
+const MAX_OUTPUT = 16 * 1024 * 1024;
+
+/** A script that is in use. */
+export class Runner {
+  readonly script: Script;
+  threadModel: ThreadModel = "serialize_all_requests";
+  readonly #directory: string;
+  readonly #shutdown: () => void;
+  #turns = new Turns(1);
+
+  private constructor(script: Script, directory: string, shutdown: () => void) {
+    this.script = script;
+    this.#directory = directory;
+    this.#shutdown = shutdown;
+  }
+
+  /** Makes the temporary directory and gets the script ready. */
+  static async start(script: Script, shutdown: () => void): Promise<Runner> {
+    const directory = await mkdtemp(join(tmpdir(), "diskwright-"));
+    try {
+      await script.prepare?.(directory);
+    } catch (error) {
+      await rm(directory, { recursive: true, force: true });
+      throw error;
+    }
+    return new Runner(script, directory, shutdown);
+  }
+
+  /** From now on so much may go on at once; words that are no thread model change nothing. */
+  heed(threadModel: string): void {
+    if (!threadModels.includes(threadModel)) return;
+    this.threadModel = threadModel as ThreadModel;
+    const several = threadModel === "serialize_requests" || threadModel === "parallel";
+    this.#turns = new Turns(several ? MAX_PROCESSES : 1);
+  }
+
+  /** What errors about a method begin with. */
+  about(method: Method): string {
+    return `${this.script.name}: ${method}`;
+  }
+
+  /**
+   * Calls a method.
+   *
+   * @throws Error with a `code` when the script says that it failed, or cannot be run; the signal's reason when that is aborted
+   */
+  async call(method: Method, args: readonly string[], options: CallOptions = {}): Promise<Answer> {
+    const found = this.script.find(method);
+    if (found === undefined) return { kind: "missing", stdout: Buffer.alloc(0) };
+    if (found instanceof Uint8Array) return { kind: "true", stdout: Buffer.from(found) };
+    const { input, maxOutput = MAX_OUTPUT, signal, wishes = { shutdown: this.#shutdown } } = options;
+    const done = await this.#turns.take(signal);
+    try {
+      const result = await this.#run(method, found, args, { maxOutput, signal, ...(input && { input }) });
+      return readAnswer(result, this.about(method), wishes);
+    } finally {
+      done();
+    }
+  }
+
+  async #run(
+    method: Method,
+    command: readonly [string, ...string[]],
+    args: readonly string[],
+    options: ChildOptions,
+  ): Promise<ChildResult> {
+    const [program, ...first] = command;
+    try {
+      return await runChild(program, [...first, method, ...args], { ...options, env: { tmpdir: this.#directory } });
+    } catch (error) {
+      if (options.signal?.aborted) throw error;
+      const many = errorCode(error) === "EOVERFLOW" ? `it printed more than the ${options.maxOutput} bytes that it may` : errorText(error);
+      throw scriptError("EIO", `${this.about(method)}: ${many}`);
+    }
+  }
+
+  /** Calls a method that need not be there, and means nothing but success or failure. */
+  async notify(method: Method, args: readonly string[] = [], options?: CallOptions): Promise<void> {
+    await this.call(method, args, options);
+  }
+
+  /** Removes the temporary directory with all that the script has left in it. */
+  async stop(): Promise<void> {
+    await rm(this.#directory, { recursive: true, force: true });
+  }
+}

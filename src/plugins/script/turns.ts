@@ -1,0 +1,48 @@
+// So many at a time: the others wait for their turn, or until they do not want it any more.
+
+/** Hands out a number of turns. */
+export class Turns {
+  #free: number;
+  readonly #waiting = new Set<() => void>();
+
+  constructor(number: number) {
+    this.#free = number;
+  }
+
+  /**
+   * Waits for a turn.
+   *
+   * @returns to be called once, when it is over
+   * @throws the signal's reason when that is aborted first
+   */
+  async take(signal?: AbortSignal): Promise<() => void> {
+    signal?.throwIfAborted();
+    if (this.#free > 0) this.#free -= 1;
+    else await this.#wait(signal);
+    return () => this.#give();
+  }
+
+  #give(): void {
+    const [next] = this.#waiting;
+    if (next === undefined) this.#free += 1;
+    else {
+      this.#waiting.delete(next);
+      next();
+    }
+  }
+
+  #wait(signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const next = (): void => {
+        signal?.removeEventListener("abort", leave);
+        resolve();
+      };
+      const leave = (): void => {
+        this.#waiting.delete(next);
+        reject(signal?.reason);
+      };
+      this.#waiting.add(next);
+      signal?.addEventListener("abort", leave, { once: true });
+    });
+  }
+}
