@@ -24,6 +24,7 @@ export type {
   StartContext,
 } from "./contract/plugin.ts";
 export { parseSize, type Size } from "./contract/size.ts";
+export { cache, type CacheMode, type CacheOptions } from "./filters/cache.ts";
 export { type CowOptions, cow } from "./filters/cow.ts";
 export { type DelayOptions, delay } from "./filters/delay.ts";
 export { type ErrorOptions, error, type InjectedError, type Injection } from "./filters/error.ts";
@@ -34,6 +35,7 @@ export { type NocacheOptions, nocache } from "./filters/nocache.ts";
 export { noextents } from "./filters/noextents.ts";
 export { type OffsetOptions, offset } from "./filters/offset.ts";
 export { type PartitionOptions, partition } from "./filters/partition.ts";
+export { type BitRate, type RateOptions, rate } from "./filters/rate.ts";
 export { type ReadonlyOptions, readonly } from "./filters/readonly.ts";
 export { type OperationStats, type Stats, type StatsFilter, type StatsOptions, stats } from "./filters/stats.ts";
 export { type SwabOptions, swab } from "./filters/swab.ts";

@@ -1,6 +1,7 @@
 // The filters of the command line. To add one: a file in filters/ with its name, its keys as nbdkit calls them and how to make it, and a line here.
 
 import type { FilterEntry } from "./catalogue.ts";
+import { cacheEntry } from "./filters/cache.ts";
 import { cowEntry } from "./filters/cow.ts";
 import { delayEntry } from "./filters/delay.ts";
 import { errorEntry } from "./filters/error.ts";
@@ -11,6 +12,7 @@ import { nocacheEntry } from "./filters/nocache.ts";
 import { noextentsEntry } from "./filters/noextents.ts";
 import { offsetEntry } from "./filters/offset.ts";
 import { partitionEntry } from "./filters/partition.ts";
+import { rateEntry } from "./filters/rate.ts";
 import { readonlyEntry } from "./filters/readonly.ts";
 import { statsEntry } from "./filters/stats.ts";
 import { swabEntry } from "./filters/swab.ts";
@@ -19,6 +21,7 @@ import { truncateEntry } from "./filters/truncate.ts";
 /** Every filter that comes with this package. */
 export const filters: readonly FilterEntry[] = [
   // one per line, in alphabetical order
+  cacheEntry,
   cowEntry,
   delayEntry,
   errorEntry,
@@ -29,6 +32,7 @@ export const filters: readonly FilterEntry[] = [
   noextentsEntry,
   offsetEntry,
   partitionEntry,
+  rateEntry,
   readonlyEntry,
   statsEntry,
   swabEntry,
