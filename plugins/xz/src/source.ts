@@ -1,5 +1,6 @@
 // Reading the compressed file: any range of any disk, also of one that has to be read in whole sectors.
 
+import { setImmediate } from "node:timers/promises";
 import type { Disk } from "diskwright";
 
 /** Bytes that are read at once: what a server surely takes. */
@@ -32,6 +33,8 @@ export class Backwards {
   async read(offset: number, length: number): Promise<Uint8Array> {
     const inside = offset >= this.#start && offset + length <= this.#start + this.#window.length;
     if (!inside) {
+      // A file may be made of millions of streams: everybody else gets a turn now and then.
+      await setImmediate();
       const start = Math.max(0, Math.min(offset, offset + length - 64 * 1024));
       this.#window = await readRange(this.#disk, start, offset + length - start);
       this.#start = start;

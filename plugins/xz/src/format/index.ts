@@ -9,6 +9,11 @@ const SMALLEST_BLOCK = 9;
  * An index that promises more is a lie.
  */
 const LARGEST_RATIO = 8192;
+/**
+ * And none takes more than four times what it becomes, even as chunks of a single byte each, beside header and check. This bounds what is read of the
+ * file for a block.
+ */
+const largestPacked = (plain: number): number => 4 * plain + 8192;
 
 /** The blocks of one stream, in order. */
 export interface StreamIndex {
@@ -41,6 +46,7 @@ export function parseIndex(bytes: Uint8Array): StreamIndex {
     if (plain > packed * LARGEST_RATIO) {
       throw new FormatError(`${what} has a block of ${packed} bytes that is to become ${plain}: no such data do`);
     }
+    if (packed > largestPacked(plain)) throw new FormatError(`${what} has a block of ${packed} bytes that is to become ${plain}`);
     unpadded.push(packed);
     uncompressed.push(plain);
     total += roundUp(packed);
