@@ -15,6 +15,8 @@ export interface ChildOptions {
   readonly input?: Uint8Array | string;
   /** Bytes that it may write to its standard output; more is an error, and ends it. Default: 64 MiB. */
   readonly maxOutput?: number;
+  /** No more than `maxOutput` bytes are wanted: when there are more the child is ended, which is no error. Default: false. */
+  readonly truncate?: boolean;
   /** Ends it: it is asked to (SIGTERM), and made to (SIGKILL) two seconds later. */
   readonly signal?: AbortSignal | undefined;
   /** Milliseconds after which it is ended. Default: it has all the time it takes. */
@@ -64,7 +66,7 @@ const GRACE = 2000;
  *   that is aborted. It has ended by then.
  */
 export async function runChild(program: string, args: readonly string[], options: ChildOptions = {}): Promise<ChildResult> {
-  const { signal, timeout, input, maxOutput = MAX_OUTPUT } = options;
+  const { signal, timeout, input, maxOutput = MAX_OUTPUT, truncate = false } = options;
   signal?.throwIfAborted();
   const running = await start(program, args, options, ["pipe", "pipe", "pipe"], maxOutput);
   let failure: { readonly error: unknown } | undefined;
@@ -78,8 +80,10 @@ export async function runChild(program: string, args: readonly string[], options
   signal?.addEventListener("abort", abort, { once: true });
   // The signal may have been aborted while the child was being started.
   if (signal?.aborted) abort();
-  running.output.onOverflow = () =>
-    fail(new DiskError("EOVERFLOW", `${program} wrote more than the ${maxOutput} bytes that were expected of it`));
+  running.output.onOverflow = () => {
+    if (truncate) void running.stop();
+    else fail(new DiskError("EOVERFLOW", `${program} wrote more than the ${maxOutput} bytes that were expected of it`));
+  };
   const { stdin } = running.process;
   // It may end, or close its input, before it has read everything: its exit code says what that means.
   stdin?.on("error", () => undefined);
