@@ -24,7 +24,7 @@ export type {
   StartContext,
 } from "./contract/plugin.ts";
 export { parseSize, type Size } from "./contract/size.ts";
-export { cache, type CacheMode, type CacheOptions } from "./filters/cache.ts";
+export { type CacheMode, type CacheOptions, cache } from "./filters/cache.ts";
 export { type CowOptions, cow } from "./filters/cow.ts";
 export { type DelayOptions, delay } from "./filters/delay.ts";
 export { type ErrorOptions, error, type InjectedError, type Injection } from "./filters/error.ts";
@@ -44,9 +44,17 @@ export { type DataContent, type DataOptions, data } from "./plugins/data.ts";
 export { type EvalOptions, evalScripts, type ScriptMethod } from "./plugins/eval.ts";
 export { type FileOptions, type FileSource, file } from "./plugins/file.ts";
 export { type FloppyOptions, floppy } from "./plugins/floppy.ts";
+export { full } from "./plugins/full.ts";
+export { type InfoMode, type InfoOptions, info } from "./plugins/info.ts";
 export { type Allocator, type MemoryOptions, type MemoryStore, memory } from "./plugins/memory.ts";
+export { nullDisk } from "./plugins/null.ts";
+export { type OnesOptions, ones } from "./plugins/ones.ts";
+export { pattern } from "./plugins/pattern.ts";
+export { type RandomOptions, random } from "./plugins/random.ts";
 export type { ScriptParameters } from "./plugins/script/plugin.ts";
 export { type ShOptions, sh } from "./plugins/sh.ts";
+export { type SparseRandomOptions, sparseRandom } from "./plugins/sparse-random.ts";
+export { zeroDisk } from "./plugins/zero.ts";
 export type { ReplyMode } from "./protocol/replies.ts";
 export type {
   Address,

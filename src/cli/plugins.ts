@@ -4,9 +4,17 @@ import type { PluginEntry } from "./catalogue.ts";
 import { evalEntry } from "./plugins/eval.ts";
 import { fileEntry } from "./plugins/file.ts";
 import { floppyEntry } from "./plugins/floppy.ts";
+import { fullEntry } from "./plugins/full.ts";
+import { infoEntry } from "./plugins/info.ts";
 import { memoryEntry } from "./plugins/memory.ts";
+import { nullEntry } from "./plugins/null.ts";
+import { onesEntry } from "./plugins/ones.ts";
+import { patternEntry } from "./plugins/pattern.ts";
+import { randomEntry } from "./plugins/random.ts";
 import { shEntry } from "./plugins/sh.ts";
 import { dataEntry } from "./plugins/data.ts";
+import { sparseRandomEntry } from "./plugins/sparse-random.ts";
+import { zeroEntry } from "./plugins/zero.ts";
 
 /** Every plugin that comes with this package. */
 export const plugins: readonly PluginEntry[] = [
@@ -15,6 +23,14 @@ export const plugins: readonly PluginEntry[] = [
   evalEntry,
   fileEntry,
   floppyEntry,
+  fullEntry,
+  infoEntry,
   memoryEntry,
+  nullEntry,
+  onesEntry,
+  patternEntry,
+  randomEntry,
   shEntry,
+  sparseRandomEntry,
+  zeroEntry,
 ];
