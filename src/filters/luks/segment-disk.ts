@@ -1,0 +1,139 @@
+// One segment of a volume: sectors of the disk below, decrypted when they are read and encrypted when they are written.
+
+import { type Awaitable, isPromise } from "../../contract/awaitable.ts";
+import type { Disk } from "../../contract/disk.ts";
+import type { WriteFlags } from "../../contract/flags.ts";
+import type { BufferPool } from "./buffer-pool.ts";
+import type { Segment } from "./header.ts";
+import type { SectorCipher } from "./sector-cipher.ts";
+import type { WriteOrder } from "./write-order.ts";
+
+/** A segment that has been unlocked. Its clients share it. */
+export interface OpenSegment {
+  readonly segment: Segment;
+  readonly cipher: SectorCipher;
+  readonly order: WriteOrder;
+  readonly pool: BufferPool;
+}
+
+/** A client's view of a segment; offsets are those in the segment. */
+export class SegmentDisk {
+  readonly #disk: Disk;
+  readonly #unit: number;
+  /** Of an offset, what lies before the unit that it is in. */
+  readonly #mask: bigint;
+  readonly #start: bigint;
+  readonly #firstSector: bigint;
+  readonly #cipher: SectorCipher;
+  readonly #order: WriteOrder;
+  readonly #pool: BufferPool;
+
+  /** @param unit - bytes that are read and written whole: those of a sector, or of a block of the disk below where that is larger */
+  constructor(disk: Disk, { segment, cipher, order, pool }: OpenSegment, unit: number) {
+    this.#disk = disk;
+    this.#unit = unit;
+    this.#mask = BigInt(unit - 1);
+    this.#start = segment.offset;
+    this.#firstSector = segment.firstSector;
+    this.#cipher = cipher;
+    this.#order = order;
+    this.#pool = pool;
+  }
+
+  read(target: Uint8Array, offset: bigint): Awaitable<void> {
+    if (this.#extra(offset) + (target.length % this.#unit) !== 0) return this.#readPart(target, offset);
+    const done = this.#disk.read(target, this.#start + offset);
+    if (isPromise(done)) return done.then(() => this.#decrypt(target, offset));
+    return this.#decrypt(target, offset);
+  }
+
+  write(source: Uint8Array, offset: bigint, flags: WriteFlags): Awaitable<void> {
+    const extra = this.#extra(offset);
+    const order = this.#order;
+    const first = Number(offset / BigInt(this.#unit));
+    const end = first + Math.ceil((extra + source.length) / this.#unit);
+    if (extra + (source.length % this.#unit) !== 0) return order.run(first, end, true, () => this.#writePart(source, offset, flags));
+    if (order.free) return order.track(first, end, false, this.#writeWhole(source, offset, flags));
+    return order.run(first, end, false, () => this.#writeWhole(source, offset, flags));
+  }
+
+  /** Trims the whole units of the range: to trim a part of one would lose the rest of it. */
+  trim(offset: bigint, length: bigint, flags: WriteFlags): Awaitable<void> {
+    const unit = BigInt(this.#unit);
+    const start = offset + ((unit - (offset % unit)) % unit);
+    const end = offset + length - ((offset + length) % unit);
+    return start < end ? this.#disk.trim(this.#start + start, end - start, flags) : undefined;
+  }
+
+  cache(offset: bigint, length: bigint): Awaitable<void> {
+    const unit = BigInt(this.#unit);
+    const start = offset - (offset % unit);
+    const end = offset + length + ((unit - ((offset + length) % unit)) % unit);
+    return this.#disk.cache(this.#start + start, end - start);
+  }
+
+  /** Bytes of the first unit that lie before the range. */
+  #extra(offset: bigint): number {
+    return Number(offset & this.#mask);
+  }
+
+  #sector(offset: bigint): bigint {
+    return this.#firstSector + offset / 512n;
+  }
+
+  #decrypt(target: Uint8Array, offset: bigint): void {
+    this.#cipher.decrypt(target, target, this.#sector(offset));
+  }
+
+  /** Reads the units that the range lies in, and takes out what is wanted. */
+  #readPart(target: Uint8Array, offset: bigint): Awaitable<void> {
+    const extra = this.#extra(offset);
+    const bytes = new Uint8Array(this.#whole(extra + target.length));
+    const start = offset - BigInt(extra);
+    const finish = (): void => {
+      this.#decrypt(bytes, start);
+      target.set(bytes.subarray(extra, extra + target.length));
+    };
+    const done = this.#disk.read(bytes, this.#start + start);
+    return isPromise(done) ? done.then(finish) : finish();
+  }
+
+  #writeWhole(source: Uint8Array, offset: bigint, flags: WriteFlags): Awaitable<void> {
+    const encrypted = this.#pool.take(source.length);
+    this.#cipher.encrypt(encrypted, source, this.#sector(offset));
+    const done = this.#disk.write(encrypted, this.#start + offset, flags);
+    if (!isPromise(done)) return this.#pool.giveBack(encrypted);
+    return done.then(
+      () => this.#pool.giveBack(encrypted),
+      (error: unknown) => {
+        this.#pool.giveBack(encrypted);
+        throw error;
+      },
+    );
+  }
+
+  /** Reads the units that the range begins and ends in, changes them, and writes everything at once. */
+  #writePart(source: Uint8Array, offset: bigint, flags: WriteFlags): Awaitable<void> {
+    const extra = this.#extra(offset);
+    const start = offset - BigInt(extra);
+    const bytes = new Uint8Array(this.#whole(extra + source.length));
+    const tail = bytes.length - this.#unit;
+    const finish = (): Awaitable<void> => {
+      bytes.set(source, extra);
+      return this.#writeWhole(bytes, start, flags);
+    };
+    const readTail = (): Awaitable<void> => {
+      // The last unit has been read already where it is the first, and need not be where all of it is written.
+      const needed = tail > 0 && extra + source.length < bytes.length;
+      return needed ? this.read(bytes.subarray(tail), start + BigInt(tail)) : undefined;
+    };
+    const headNeeded = extra > 0 || tail === 0;
+    const head = headNeeded ? this.read(bytes.subarray(0, this.#unit), start) : undefined;
+    const both = isPromise(head) ? head.then(readTail) : readTail();
+    return isPromise(both) ? both.then(finish) : finish();
+  }
+
+  #whole(length: number): number {
+    return Math.ceil(length / this.#unit) * this.#unit;
+  }
+}

@@ -1,0 +1,127 @@
+// An unlocked volume: what its clients share, and what each of them sees.
+
+import { type Awaitable, isPromise } from "../../contract/awaitable.ts";
+import type { BlockSize } from "../../contract/connection.ts";
+import type { Disk } from "../../contract/disk.ts";
+import type { Overrides } from "../../contract/filter.ts";
+import { BufferPool } from "./buffer-pool.ts";
+import type { Digest, LuksHeader } from "./header.ts";
+import { refused } from "./refused.ts";
+import { sectorCipher } from "./sector-cipher.ts";
+import { type OpenSegment, SegmentDisk } from "./segment-disk.ts";
+import { WriteOrder } from "./write-order.ts";
+
+/** A volume whose keys are known. */
+export class Volume {
+  readonly #segments: readonly OpenSegment[];
+
+  /** @param keys - of each digest; overwritten here, as the ciphers have their own */
+  constructor(header: LuksHeader, keys: ReadonlyMap<Digest, Uint8Array>) {
+    const pool = new BufferPool();
+    this.#segments = header.segments.map((segment) => {
+      const cipher = sectorCipher(segment.encryption, keys.get(segment.digest) as Uint8Array, segment.sectorSize);
+      return { segment, cipher, order: new WriteOrder(), pool };
+    });
+    for (const key of keys.values()) key.fill(0);
+  }
+
+  /** A client's view. */
+  open(disk: Disk, allowDiscards: boolean): Overrides {
+    const minimum = disk.blockSize?.minimum ?? 1;
+    const units = this.#segments.map(({ segment }) => Math.max(segment.sectorSize, minimum));
+    const parts: Part[] = [];
+    let size = 0n;
+    for (const [index, open] of this.#segments.entries()) {
+      const { segment } = open;
+      const unit = units[index] as number;
+      if (segment.offset % BigInt(minimum) !== 0n) {
+        throw refused(`the data begin at ${segment.offset}, which is no multiple of the disk's smallest block (${minimum} bytes)`);
+      }
+      const start = size;
+      size += segment.length - (segment.length % BigInt(unit));
+      parts.push({ start, end: size, disk: new SegmentDisk(disk, open, unit) });
+    }
+    const view = parts.length === 1 ? (parts[0] as Part).disk : new Joined(parts);
+    return {
+      size,
+      blockSize: blockSizeOver(disk.blockSize, Math.max(...units)),
+      traits: { trimZeroes: false },
+      read: (target, offset) => view.read(target, offset),
+      write: (source, offset, flags) => view.write(source, offset, flags),
+      trim: allowDiscards && disk.capabilities.trim ? (offset, length, flags) => view.trim(offset, length, flags) : undefined,
+      ...(disk.capabilities.cache === "native" && { cache: (offset: bigint, length: bigint) => view.cache(offset, length) }),
+      // Zeroes are written like everything else, and what is a hole below does not read as zeroes.
+      zero: undefined,
+      extents: undefined,
+      contexts: [],
+    };
+  }
+
+  /** Overwrites what is left of keys and content. */
+  wipe(): void {
+    for (const { cipher } of this.#segments) cipher.wipe();
+  }
+}
+
+/** Any range is welcome: what is no whole sector is read, changed and written back here. */
+function blockSizeOver(below: BlockSize | undefined, unit: number): BlockSize {
+  const preferred = Math.max(4096, unit, below?.preferred ?? 0);
+  const largest = below?.maximum ?? 0xffffffff;
+  // A range that begins and ends within a unit becomes longer by almost two.
+  return { minimum: 1, preferred, maximum: largest === 0xffffffff ? largest : Math.max(preferred, largest - 2 * unit) };
+}
+
+interface Part {
+  readonly start: bigint;
+  readonly end: bigint;
+  readonly disk: SegmentDisk;
+}
+
+/** Several segments, one after the other. */
+class Joined {
+  readonly #parts: readonly Part[];
+
+  constructor(parts: readonly Part[]) {
+    this.#parts = parts;
+  }
+
+  read(target: Uint8Array, offset: bigint): Awaitable<void> {
+    return this.#each(offset, BigInt(target.length), (disk, at, length, done) =>
+      disk.read(target.subarray(done, done + Number(length)), at),
+    );
+  }
+
+  write(source: Uint8Array, offset: bigint, flags: Parameters<SegmentDisk["write"]>[2]): Awaitable<void> {
+    return this.#each(offset, BigInt(source.length), (disk, at, length, done) =>
+      disk.write(source.subarray(done, done + Number(length)), at, flags),
+    );
+  }
+
+  trim(offset: bigint, length: bigint, flags: Parameters<SegmentDisk["trim"]>[2]): Awaitable<void> {
+    return this.#each(offset, length, (disk, at, bytes) => disk.trim(at, bytes, flags));
+  }
+
+  cache(offset: bigint, length: bigint): Awaitable<void> {
+    return this.#each(offset, length, (disk, at, bytes) => disk.cache(at, bytes));
+  }
+
+  /** Calls `step` for what of the range lies in each part, in order. */
+  #each(
+    offset: bigint,
+    length: bigint,
+    step: (disk: SegmentDisk, offset: bigint, length: bigint, done: number) => Awaitable<void>,
+    from = 0,
+  ): Awaitable<void> {
+    const end = offset + length;
+    for (let index = from; index < this.#parts.length; index += 1) {
+      const part = this.#parts[index] as Part;
+      const start = offset > part.start ? offset : part.start;
+      let stop = part.end;
+      if (end < stop) stop = end;
+      if (start >= stop) continue;
+      const done = step(part.disk, start - part.start, stop - start, Number(start - offset));
+      if (isPromise(done)) return done.then(() => this.#each(offset, length, step, index + 1));
+    }
+    return undefined;
+  }
+}
