@@ -14,10 +14,8 @@ export type Unlock = (disk: Disk, header: LuksHeader, signal: AbortSignal) => Pr
 
 interface Unlocking {
   readonly volume: Promise<Volume>;
-  readonly controller: AbortController;
-  /** Clients that wait for it. */
-  waiting: number;
-  unlocked: boolean;
+  /** Of the client with whose disk it is done. */
+  readonly signal: AbortSignal;
 }
 
 /** Unlocks each volume once. They are told apart by their headers: who has the same header has the same keys. */
@@ -29,28 +27,25 @@ export class Volumes {
     this.#unlock = unlock;
   }
 
-  /** The volume on a disk. Nobody else waits in vain when `signal` is aborted. */
+  /** The volume on a client's disk; fails with the signal's reason when the client goes. */
   async open(disk: Disk, signal: AbortSignal): Promise<Volume> {
     const header = await readHeader(disk);
     signal.throwIfAborted();
     const name = createHash("sha256").update(header.bytes).digest("base64");
-    const unlocking = this.#volumes.get(name) ?? this.#begin(name, disk, header);
-    unlocking.waiting += 1;
-    try {
-      return await Promise.race([unlocking.volume, aborted(signal)]);
-    } finally {
-      unlocking.waiting -= 1;
-      if (unlocking.waiting === 0 && !unlocking.unlocked) {
-        unlocking.controller.abort(signal.reason);
-        this.#forget(name, unlocking);
+    for (;;) {
+      const unlocking = this.#volumes.get(name) ?? this.#begin(name, disk, header, signal);
+      try {
+        return await orAborted(unlocking.volume, signal);
+      } catch (error) {
+        // When the client with whose disk it was done has gone, the next one goes on with its own.
+        if (signal.aborted || !unlocking.signal.aborted) throw error;
       }
     }
   }
 
   /** Forgets all keys. */
   wipe(): void {
-    for (const { volume, controller } of this.#volumes.values()) {
-      controller.abort();
+    for (const { volume } of this.#volumes.values()) {
       volume.then(
         (unlocked) => unlocked.wipe(),
         () => undefined,
@@ -59,30 +54,34 @@ export class Volumes {
     this.#volumes.clear();
   }
 
-  #begin(name: string, disk: Disk, header: LuksHeader): Unlocking {
-    const controller = new AbortController();
-    const volume = this.#unlock(disk, header, controller.signal);
-    const unlocking: Unlocking = { volume, controller, waiting: 0, unlocked: false };
+  #begin(name: string, disk: Disk, header: LuksHeader, signal: AbortSignal): Unlocking {
+    const unlocking: Unlocking = { volume: orAborted(this.#unlock(disk, header, signal), signal), signal };
     this.#volumes.set(name, unlocking);
-    volume.then(
+    unlocking.volume.then(
       () => {
-        unlocking.unlocked = true;
-        for (const [oldest, other] of this.#volumes) if (this.#volumes.size > KEPT && other.unlocked) this.#forget(oldest, other);
+        const [oldest] = this.#volumes.keys();
+        if (this.#volumes.size > KEPT) this.#volumes.delete(oldest as string);
       },
       // Whoever waits for it hears of this.
-      () => this.#forget(name, unlocking),
+      () => {
+        if (this.#volumes.get(name) === unlocking) this.#volumes.delete(name);
+      },
     );
     return unlocking;
   }
-
-  #forget(name: string, unlocking: Unlocking): void {
-    if (this.#volumes.get(name) === unlocking) this.#volumes.delete(name);
-  }
 }
 
-function aborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    if (signal.aborted) reject(signal.reason);
-    else signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+/** The same answer, or the signal's reason when that is aborted first. */
+async function orAborted<T>(answer: Promise<T>, signal: AbortSignal): Promise<T> {
+  let stop: (() => void) | undefined;
+  const stopped = new Promise<never>((_, reject) => {
+    stop = () => reject(signal.reason);
+    if (signal.aborted) stop();
+    else signal.addEventListener("abort", stop, { once: true });
   });
+  try {
+    return await Promise.race([answer, stopped]);
+  } finally {
+    if (stop !== undefined) signal.removeEventListener("abort", stop);
+  }
 }
