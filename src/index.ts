@@ -37,6 +37,7 @@ export { type OffsetOptions, offset } from "./filters/offset.ts";
 export { type PartitionOptions, partition } from "./filters/partition.ts";
 export { type BitRate, type RateOptions, rate } from "./filters/rate.ts";
 export { type ReadonlyOptions, readonly } from "./filters/readonly.ts";
+export { type RetryOptions, retry } from "./filters/retry.ts";
 export { type OperationStats, type Stats, type StatsFilter, type StatsOptions, stats } from "./filters/stats.ts";
 export { type SwabOptions, swab } from "./filters/swab.ts";
 export { type TruncateOptions, truncate } from "./filters/truncate.ts";

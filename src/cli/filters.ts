@@ -14,6 +14,7 @@ import { offsetEntry } from "./filters/offset.ts";
 import { partitionEntry } from "./filters/partition.ts";
 import { rateEntry } from "./filters/rate.ts";
 import { readonlyEntry } from "./filters/readonly.ts";
+import { retryEntry } from "./filters/retry.ts";
 import { statsEntry } from "./filters/stats.ts";
 import { swabEntry } from "./filters/swab.ts";
 import { truncateEntry } from "./filters/truncate.ts";
@@ -34,6 +35,7 @@ export const filters: readonly FilterEntry[] = [
   partitionEntry,
   rateEntry,
   readonlyEntry,
+  retryEntry,
   statsEntry,
   swabEntry,
   truncateEntry,

@@ -1,4 +1,3 @@
-// The version that the command prints; a test keeps it equal to package.json.
+// The version that the command prints.
 
-/** The version of this package. */
-export const VERSION = "0.1.0";
+export { VERSION } from "../common/version.ts";

@@ -1,0 +1,4 @@
+// The version of this package; a test keeps it equal to package.json.
+
+/** The version of this package. */
+export const VERSION = "0.1.0";
