@@ -1,6 +1,7 @@
 // The tables of plugins and filters, and looking up names in them.
 
 import type { FilterEntry, PluginEntry } from "../command/index.ts";
+import { isFile, pluginFile } from "./script/file.ts";
 import { didYouMean } from "./suggest.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -18,11 +19,12 @@ export interface Catalogue {
 }
 
 /**
- * Looks up a plugin.
+ * Looks up a plugin by its name, or loads it from the file that the name is.
  *
  * @throws UsageError when there is none of that name
  */
 export async function lookUpPlugin(catalogue: Catalogue, name: string): Promise<PluginEntry> {
+  if (isFile(name)) return pluginFile(name);
   const entry = catalogue.plugins.find((candidate) => candidate.name === name) ?? (await catalogue.findPlugin?.(name));
   return entry ?? refuse("plugin", name, catalogue.plugins);
 }

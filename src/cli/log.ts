@@ -32,13 +32,17 @@ export function openLog(where: string | undefined, host: Host): Log {
   return (text) => void writeSync(fd, `${new Date().toISOString()} diskwright[${host.pid}]: ${text}\n`);
 }
 
-/** Reports requests that failed, with the text that clients may not see, and errors that no client hears of. Answers with what stops that. */
-export function logErrors(log: Log): () => void {
+/**
+ * Reports requests that failed, with the text that clients may not see, and errors that no client hears of. Answers with what stops that.
+ *
+ * @param textOf - what to say of an error
+ */
+export function logErrors(log: Log, textOf: (error: unknown) => string = errorText): () => void {
   const stops = [
     listen("diskwright:server.request.error", ({ connection, command, offset, length, error }) =>
-      log(`connection ${connection}: ${command} offset=${offset} length=${length}: ${errorText(error)}`),
+      log(`connection ${connection}: ${command} offset=${offset} length=${length}: ${textOf(error)}`),
     ),
-    listen("diskwright:server.error", ({ during, error }) => log(`${during}: ${errorText(error)}`)),
+    listen("diskwright:server.error", ({ during, error }) => log(`${during}: ${textOf(error)}`)),
   ];
   return () => {
     for (const stop of stops) stop();

@@ -1,6 +1,6 @@
 // `diskwright serve`: nbdkit's command line over serve().
 
-import { dirname } from "node:path";
+import { dirname, resolve } from "node:path";
 import { errorText } from "../contract/error.ts";
 import { type Plugin, type Server, serve } from "../index.ts";
 import { activatedSockets, listenOnMore } from "./activation.ts";
@@ -13,6 +13,8 @@ import { whereToListen } from "./listen.ts";
 import { type Log, logErrors, logEvents, openLog } from "./log.ts";
 import { writePidfile } from "./pidfile.ts";
 import { become, type Credentials, lookUpCredentials } from "./privileges.ts";
+import { isFile } from "./script/file.ts";
+import { located } from "./script/where.ts";
 import { aboutServe } from "./serve-about.ts";
 import { type ServeOption, serveOptions } from "./serve-options.ts";
 import { checkAccepted, limitsOf } from "./serve-settings.ts";
@@ -38,13 +40,14 @@ export async function serveCommand(argv: readonly string[], host: Host, catalogu
   if (plugin === undefined) throw new UsageError("no plugin given on the command line");
   checkAccepted(args, host);
   const log = openLog(args.value("log"), host);
-  const stops = [logErrors(log), ...(args.has("verbose") ? [logEvents(host)] : [])];
+  const textOf = isFile(plugin) ? (error: unknown) => located(error, resolve(plugin)) : errorText;
+  const stops = [logErrors(log, textOf), ...(args.has("verbose") ? [logEvents(host)] : [])];
   try {
     const stack = await lookUpStack(catalogue, plugin, args.values("filter"));
     return await serveUntilEnd(args, host, log, () => makeDisk(stack, parameters, host));
   } catch (error) {
     if (error instanceof UsageError) throw error;
-    log(errorText(error));
+    log(textOf(error));
     return 1;
   } finally {
     for (const stop of stops) stop();
