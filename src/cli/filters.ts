@@ -5,6 +5,7 @@ import { cacheEntry } from "./filters/cache.ts";
 import { cowEntry } from "./filters/cow.ts";
 import { delayEntry } from "./filters/delay.ts";
 import { errorEntry } from "./filters/error.ts";
+import { exportnameEntry } from "./filters/exportname.ts";
 import { extentlistEntry } from "./filters/extentlist.ts";
 import { fuaEntry } from "./filters/fua.ts";
 import { logEntry } from "./filters/log.ts";
@@ -12,6 +13,7 @@ import { nocacheEntry } from "./filters/nocache.ts";
 import { noextentsEntry } from "./filters/noextents.ts";
 import { offsetEntry } from "./filters/offset.ts";
 import { partitionEntry } from "./filters/partition.ts";
+import { pauseEntry } from "./filters/pause.ts";
 import { rateEntry } from "./filters/rate.ts";
 import { readonlyEntry } from "./filters/readonly.ts";
 import { retryEntry } from "./filters/retry.ts";
@@ -26,6 +28,7 @@ export const filters: readonly FilterEntry[] = [
   cowEntry,
   delayEntry,
   errorEntry,
+  exportnameEntry,
   extentlistEntry,
   fuaEntry,
   logEntry,
@@ -33,6 +36,7 @@ export const filters: readonly FilterEntry[] = [
   noextentsEntry,
   offsetEntry,
   partitionEntry,
+  pauseEntry,
   rateEntry,
   readonlyEntry,
   retryEntry,
