@@ -50,6 +50,7 @@ export { type FloppyOptions, floppy } from "./plugins/floppy.ts";
 export { full } from "./plugins/full.ts";
 export { type InfoMode, type InfoOptions, info } from "./plugins/info.ts";
 export { type Allocator, type MemoryOptions, type MemoryStore, memory } from "./plugins/memory.ts";
+export { type NbdOptions, type NbdTarget, nbd } from "./plugins/nbd.ts";
 export { nullDisk } from "./plugins/null.ts";
 export { type OnesOptions, ones } from "./plugins/ones.ts";
 export { pattern } from "./plugins/pattern.ts";

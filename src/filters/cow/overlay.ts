@@ -2,6 +2,7 @@
 
 import type { BlockFile } from "../../common/block-file.ts";
 import { BlockMap, FIRST_SLOT } from "../../common/block-map.ts";
+import { mergedExtents } from "../../common/merged-extents.ts";
 import { readPieces } from "../../common/pieces.ts";
 import { RangeLocks } from "../../common/range-locks.ts";
 import { together } from "../../common/together.ts";
@@ -9,7 +10,6 @@ import { type Awaitable, isPromise } from "../../contract/awaitable.ts";
 import type { Extent } from "../../contract/connection.ts";
 import type { Disk } from "../../contract/disk.ts";
 import type { ExtentFlags } from "../../contract/flags.ts";
-import { mergedExtents } from "./extents.ts";
 
 /** Kinds of blocks: as below, or zeroes. From {@link FIRST_SLOT} on: kept in that slot. */
 const BELOW = 0;

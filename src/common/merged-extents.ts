@@ -1,9 +1,9 @@
-// The map of an overlay: its own parts, and between them those of the disk below.
+// The map of a disk that keeps parts of itself: those, and between them what the disk below says.
 
-import { type Awaitable, isPromise } from "../../contract/awaitable.ts";
-import type { Extent } from "../../contract/connection.ts";
-import type { Disk } from "../../contract/disk.ts";
-import type { ExtentFlags } from "../../contract/flags.ts";
+import { type Awaitable, isPromise } from "../contract/awaitable.ts";
+import type { Extent } from "../contract/connection.ts";
+import type { Disk } from "../contract/disk.ts";
+import type { ExtentFlags } from "../contract/flags.ts";
 
 /** A part of the disk, from where one asked to `end`: as below, zeroes that take no room, or data. */
 export interface Part {
