@@ -3,9 +3,13 @@
 import type { Suite } from "./suite.ts";
 import { fileSuite } from "./suites/file.ts";
 import { memorySuite } from "./suites/memory.ts";
+import { xzSuite } from "./suites/xz.ts";
+import { zstdSuite } from "./suites/zstd.ts";
 
 export const suites: readonly Suite[] = [
   // one per line; the first is what `npm run bench` measures unless told otherwise
   memorySuite,
   fileSuite,
+  xzSuite,
+  zstdSuite,
 ];

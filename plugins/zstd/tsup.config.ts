@@ -11,6 +11,8 @@ const options: Options = {
   sourcemap: true,
   clean: true,
   dts: true,
+  // Looked for when it is needed; tsup would take what is optional into the bundle.
+  external: [/^zstd-napi/],
 };
 
 export default defineConfig(options) as Options;

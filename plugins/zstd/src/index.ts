@@ -1,3 +1,3 @@
 // The public surface of @diskwright/zstd.
 
-export {};
+export { type ZstdAllocator, type ZstdOptions, type ZstdUsage, zstd } from "./zstd.ts";
