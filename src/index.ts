@@ -20,6 +20,7 @@ export type {
   Filter,
   OpenRequest,
   Peer,
+  PeerProcess,
   Plugin,
   StartContext,
 } from "./contract/plugin.ts";

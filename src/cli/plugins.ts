@@ -1,18 +1,19 @@
 // The plugins of the command line. To add one: a file in plugins/ with its name, its keys as nbdkit calls them and how to make it, and a line here.
 
 import type { PluginEntry } from "./catalogue.ts";
+import { dataEntry } from "./plugins/data.ts";
 import { evalEntry } from "./plugins/eval.ts";
 import { fileEntry } from "./plugins/file.ts";
 import { floppyEntry } from "./plugins/floppy.ts";
 import { fullEntry } from "./plugins/full.ts";
 import { infoEntry } from "./plugins/info.ts";
 import { memoryEntry } from "./plugins/memory.ts";
+import { nbdEntry } from "./plugins/nbd.ts";
 import { nullEntry } from "./plugins/null.ts";
 import { onesEntry } from "./plugins/ones.ts";
 import { patternEntry } from "./plugins/pattern.ts";
 import { randomEntry } from "./plugins/random.ts";
 import { shEntry } from "./plugins/sh.ts";
-import { dataEntry } from "./plugins/data.ts";
 import { sparseRandomEntry } from "./plugins/sparse-random.ts";
 import { zeroEntry } from "./plugins/zero.ts";
 
@@ -26,6 +27,7 @@ export const plugins: readonly PluginEntry[] = [
   fullEntry,
   infoEntry,
   memoryEntry,
+  nbdEntry,
   nullEntry,
   onesEntry,
   patternEntry,
