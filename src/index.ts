@@ -25,6 +25,7 @@ export type {
   StartContext,
 } from "./contract/plugin.ts";
 export { parseSize, type Size } from "./contract/size.ts";
+export { blocksize, type BlocksizeOptions } from "./filters/blocksize.ts";
 export { type CacheMode, type CacheOptions, cache } from "./filters/cache.ts";
 export { type CowOptions, cow } from "./filters/cow.ts";
 export { type DelayOptions, delay } from "./filters/delay.ts";
