@@ -4,6 +4,7 @@ export type { ConnectOptions, ConnectStreamOptions, ListContextsOptions, Negotia
 export { connect, connectStream, listContexts, listExports } from "./client/index.ts";
 export type { Duration } from "./common/duration.ts";
 export type { Probability } from "./common/probability.ts";
+export type { Secret } from "./common/secret.ts";
 export type { Awaitable } from "./contract/awaitable.ts";
 export type { Clock } from "./contract/clock.ts";
 export type { BlockSize, Connection, Context, Extent, StatusExtent, Traits } from "./contract/connection.ts";
@@ -25,15 +26,21 @@ export type {
   StartContext,
 } from "./contract/plugin.ts";
 export { parseSize, type Size } from "./contract/size.ts";
-export { blocksize, type BlocksizeOptions } from "./filters/blocksize.ts";
+export { type BlocksizeOptions, blocksize } from "./filters/blocksize.ts";
 export { type CacheMode, type CacheOptions, cache } from "./filters/cache.ts";
 export { type CowOptions, cow } from "./filters/cow.ts";
 export { type DelayOptions, delay } from "./filters/delay.ts";
 export { type ErrorOptions, error, type InjectedError, type Injection } from "./filters/error.ts";
+export { exitLast } from "./filters/exitlast.ts";
+export { type ExitWhenOptions, exitWhen } from "./filters/exitwhen.ts";
 export { type ExportNameOptions, exportName } from "./filters/exportname.ts";
 export { extentList } from "./filters/extentlist.ts";
 export { type FuaMode, type FuaOptions, fua } from "./filters/fua.ts";
+export { type GzipOptions, gzip } from "./filters/gzip.ts";
+export { type IpOptions, ip } from "./filters/ip.ts";
+export { type LimitOptions, limit } from "./filters/limit.ts";
 export { type LogEntry, type LogOptions, log } from "./filters/log.ts";
+export { type FormatLuksOptions, formatLuks, type LuksKdf, type LuksOptions, luks } from "./filters/luks.ts";
 export { type NocacheOptions, nocache } from "./filters/nocache.ts";
 export { noextents } from "./filters/noextents.ts";
 export { type OffsetOptions, offset } from "./filters/offset.ts";
@@ -45,6 +52,7 @@ export { type RetryOptions, retry } from "./filters/retry.ts";
 export { type OperationStats, type Stats, type StatsFilter, type StatsOptions, stats } from "./filters/stats.ts";
 export { type SwabOptions, swab } from "./filters/swab.ts";
 export { type TruncateOptions, truncate } from "./filters/truncate.ts";
+export type { DiskSource } from "./plugins/composed/sources.ts";
 export { type DataContent, type DataOptions, data } from "./plugins/data.ts";
 export { type EvalOptions, evalScripts, type ScriptMethod } from "./plugins/eval.ts";
 export { type FileOptions, type FileSource, file } from "./plugins/file.ts";
@@ -60,6 +68,7 @@ export { type RandomOptions, random } from "./plugins/random.ts";
 export type { ScriptParameters } from "./plugins/script/plugin.ts";
 export { type ShOptions, sh } from "./plugins/sh.ts";
 export { type SparseRandomOptions, sparseRandom } from "./plugins/sparse-random.ts";
+export { split } from "./plugins/split.ts";
 export { zeroDisk } from "./plugins/zero.ts";
 export type { ReplyMode } from "./protocol/replies.ts";
 export type {

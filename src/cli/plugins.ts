@@ -15,6 +15,7 @@ import { patternEntry } from "./plugins/pattern.ts";
 import { randomEntry } from "./plugins/random.ts";
 import { shEntry } from "./plugins/sh.ts";
 import { sparseRandomEntry } from "./plugins/sparse-random.ts";
+import { splitEntry } from "./plugins/split.ts";
 import { zeroEntry } from "./plugins/zero.ts";
 
 /** Every plugin that comes with this package. */
@@ -34,5 +35,6 @@ export const plugins: readonly PluginEntry[] = [
   randomEntry,
   shEntry,
   sparseRandomEntry,
+  splitEntry,
   zeroEntry,
 ];
