@@ -2,7 +2,7 @@
 
 import { pbkdf2 } from "node:crypto";
 import { promisify } from "node:util";
-import { argon2 } from "./argon2.ts";
+import { deriveArgon2 } from "./derive-argon2.ts";
 import type { Digest, Kdf, Pbkdf2 } from "./header.ts";
 
 const pbkdf2Later = promisify(pbkdf2);
@@ -22,7 +22,7 @@ export interface DeriveOptions {
 export async function derive(kdf: Kdf, passphrase: Uint8Array, length: number, options: DeriveOptions): Promise<Uint8Array> {
   options.signal?.throwIfAborted();
   if (kdf.type === "pbkdf2") return derivePbkdf2(kdf, passphrase, length);
-  return argon2(kdf, passphrase, length, options);
+  return deriveArgon2(kdf, passphrase, length, options);
 }
 
 /** What the digest of a volume key is when it is computed of `key`. */

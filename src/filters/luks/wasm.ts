@@ -133,6 +133,7 @@ export const and: (a: Code, b: Code) => Code = simdBinary(0x4e);
 export const or: (a: Code, b: Code) => Code = simdBinary(0x50);
 export const shl32: (a: Code, bits: Code) => Code = simdBinary(0xab);
 export const shrS32: (a: Code, bits: Code) => Code = simdBinary(0xac);
+export const shl64: (a: Code, bits: Code) => Code = simdBinary(0xcb);
 export const shrU64: (a: Code, bits: Code) => Code = simdBinary(0xcd);
 export const add64: (a: Code, b: Code) => Code = simdBinary(0xce);
 /** Products of the unsigned 32-bit lanes 0 and 1, or 2 and 3, as 64-bit lanes. */
