@@ -63,6 +63,17 @@ export interface Peer {
   readonly address?: string;
   /** The client's port (`tcp`). */
   readonly port?: number;
+  /** The process that connected (`unix`), where the system tells, and koffi is installed to ask it. Looked up when it is read. */
+  readonly process?: PeerProcess | undefined;
+  /** Aborted when the client goes, also one that never opens anything. Absent where nobody can tell. */
+  readonly signal?: AbortSignal;
+}
+
+/** Who runs a client: numbers of the process, its user and its group, as they were when it connected. */
+export interface PeerProcess {
+  readonly pid: number;
+  readonly uid: number;
+  readonly gid: number;
 }
 
 /** What is known of a client while it negotiates. */

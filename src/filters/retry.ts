@@ -1,8 +1,9 @@
 // `retry`: a disk that is opened again when it fails, so that short failures go unnoticed.
 
 import { type Duration, parseDuration } from "../common/duration.ts";
+import { withClose } from "../common/with-close.ts";
 import { type Clock, systemClock } from "../contract/clock.ts";
-import { type Disk, diskBrand } from "../contract/disk.ts";
+import type { Disk } from "../contract/disk.ts";
 import { DiskError } from "../contract/error.ts";
 import { filter, type Overrides } from "../contract/filter.ts";
 import type { Filter, OpenRequest } from "../contract/plugin.ts";
@@ -45,7 +46,8 @@ export function retry(options: RetryOptions = {}): Filter {
     async open(next, request) {
       const reopening = new Reopening(next, request, policy);
       clients.set(request, reopening);
-      return borrowed(await reopening.open());
+      // Closing is for the one who may have opened another disk by then.
+      return withClose(await reopening.open(), async () => undefined);
     },
   });
 }
@@ -97,28 +99,4 @@ function lend<T>(views: () => T | undefined): T | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** The disk for the layer above, which does not own it: closing is for the one who may have opened another by then. */
-function borrowed(disk: Disk): Disk {
-  const { size, blockSize, description, capabilities, contexts, views, read, write, flush, trim, zero, extents, cache } = disk;
-  const close = async (): Promise<void> => undefined;
-  return {
-    [diskBrand]: true,
-    size,
-    ...(blockSize && { blockSize }),
-    ...(description !== undefined && { description }),
-    capabilities,
-    contexts,
-    read,
-    ...(views && { views }),
-    write,
-    flush,
-    trim,
-    zero,
-    extents,
-    cache,
-    close,
-    [Symbol.asyncDispose]: close,
-  };
 }

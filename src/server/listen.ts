@@ -7,6 +7,7 @@ import { dirname, join, resolve } from "node:path";
 import type { Peer } from "../contract/plugin.ts";
 import { reportError } from "./diagnostics.ts";
 import type { Address, ServeOptions } from "./options.ts";
+import { unixPeer } from "./peer.ts";
 
 /** A listening socket. */
 export interface Listener {
@@ -21,7 +22,7 @@ export async function listen(options: ServeOptions, onClient: (socket: Socket, p
   const server = createServer({ pauseOnConnect: true, allowHalfOpen: true, noDelay: true });
   let unix = false;
   server.on("connection", (socket) => {
-    if (unix) return onClient(socket, { transport: "unix" });
+    if (unix) return onClient(socket, unixPeer(socket));
     const { remoteAddress: address, remotePort: port } = socket;
     // Such a client has left already. It is not to pass for one of a unix socket, which a plugin might let in unseen.
     if (address === undefined || port === undefined) return void socket.destroy();

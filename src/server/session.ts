@@ -17,6 +17,7 @@ import type { Exports, Visible } from "./exports.ts";
 import type { OpenedExport } from "./opened.ts";
 import type { Limits } from "./options.ts";
 import { Output } from "./output.ts";
+import { withSignal } from "./peer.ts";
 import { Transmission } from "./transmission.ts";
 import { type Receiver, Transport } from "./transport.ts";
 
@@ -77,7 +78,7 @@ export class Session implements Receiver, NegotiationHost<OpenedExport> {
   constructor(context: SessionContext, stream: Duplex, peer: Peer, number: number) {
     this.#context = context;
     this.#stream = stream;
-    this.#peer = peer;
+    this.#peer = withSignal(peer, this.#controller.signal);
     this.#number = number;
     // As many requests as are under way may listen to it.
     setMaxListeners(0, this.#controller.signal);
