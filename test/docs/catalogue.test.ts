@@ -9,6 +9,7 @@ import { plugins } from "../../src/cli/plugins.ts";
 
 const docs: string = join(import.meta.dirname, "../../docs");
 const table: string = readFileSync(join(docs, "command-line.md"), "utf8");
+const index: string = readFileSync(join(docs, "README.md"), "utf8");
 
 const kinds: readonly [string, readonly Entry[]][] = [
   ["plugins", plugins],
@@ -28,6 +29,7 @@ for (const [kind, entries] of kinds) {
         const missing = Object.keys(entry.keys).filter((key) => !page.includes(`\`${key}`) && !page.includes(`${key}=`));
         expect(missing, "keys that the page does not have").toEqual([]);
         expect(table).toContain(`[\`${entry.name}\`](${kind}/${entry.name}.md)`);
+        expect(index).toContain(`| [\`${entry.name}\`](${kind}/${entry.name}.md) | ${entry.summary} |`);
       });
     }
   });
