@@ -28,6 +28,7 @@ export type {
 export { parseSize, type Size } from "./contract/size.ts";
 export { type BlocksizeOptions, blocksize } from "./filters/blocksize.ts";
 export { type CacheMode, type CacheOptions, cache } from "./filters/cache.ts";
+export { checkwrite } from "./filters/checkwrite.ts";
 export { type CowOptions, cow } from "./filters/cow.ts";
 export { type DelayOptions, delay } from "./filters/delay.ts";
 export { type ErrorOptions, error, type InjectedError, type Injection } from "./filters/error.ts";
@@ -59,6 +60,7 @@ export { type FileOptions, type FileSource, file } from "./plugins/file.ts";
 export { type FloppyOptions, floppy } from "./plugins/floppy.ts";
 export { full } from "./plugins/full.ts";
 export { type InfoMode, type InfoOptions, info } from "./plugins/info.ts";
+export { type IsoOptions, iso } from "./plugins/iso.ts";
 export { type Allocator, type MemoryOptions, type MemoryStore, memory } from "./plugins/memory.ts";
 export { type NbdOptions, type NbdTarget, nbd } from "./plugins/nbd.ts";
 export { nullDisk } from "./plugins/null.ts";

@@ -7,6 +7,7 @@ import { fileEntry } from "./plugins/file.ts";
 import { floppyEntry } from "./plugins/floppy.ts";
 import { fullEntry } from "./plugins/full.ts";
 import { infoEntry } from "./plugins/info.ts";
+import { isoEntry } from "./plugins/iso.ts";
 import { memoryEntry } from "./plugins/memory.ts";
 import { nbdEntry } from "./plugins/nbd.ts";
 import { nullEntry } from "./plugins/null.ts";
@@ -27,6 +28,7 @@ export const plugins: readonly PluginEntry[] = [
   floppyEntry,
   fullEntry,
   infoEntry,
+  isoEntry,
   memoryEntry,
   nbdEntry,
   nullEntry,
