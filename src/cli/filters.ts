@@ -3,6 +3,7 @@
 import type { FilterEntry } from "./catalogue.ts";
 import { blocksizeEntry } from "./filters/blocksize.ts";
 import { cacheEntry } from "./filters/cache.ts";
+import { checkwriteEntry } from "./filters/checkwrite.ts";
 import { cowEntry } from "./filters/cow.ts";
 import { delayEntry } from "./filters/delay.ts";
 import { errorEntry } from "./filters/error.ts";
@@ -33,6 +34,7 @@ export const filters: readonly FilterEntry[] = [
   // one per line, in alphabetical order
   blocksizeEntry,
   cacheEntry,
+  checkwriteEntry,
   cowEntry,
   delayEntry,
   errorEntry,
