@@ -13,6 +13,8 @@ export interface ChildOptions {
   readonly cwd?: string;
   /** What it reads on its standard input. Default: nothing. It need not read all of it. */
   readonly input?: Uint8Array | string;
+  /** A file descriptor that its standard output goes to, instead of being kept. */
+  readonly output?: number;
   /** Bytes that it may write to its standard output; more is an error, and ends it. Default: 64 MiB. */
   readonly maxOutput?: number;
   /** No more than `maxOutput` bytes are wanted: when there are more the child is ended, which is no error. Default: false. */
@@ -68,7 +70,7 @@ const GRACE = 2000;
 export async function runChild(program: string, args: readonly string[], options: ChildOptions = {}): Promise<ChildResult> {
   const { signal, timeout, input, maxOutput = MAX_OUTPUT, truncate = false } = options;
   signal?.throwIfAborted();
-  const running = await start(program, args, options, ["pipe", "pipe", "pipe"], maxOutput);
+  const running = await start(program, args, options, ["pipe", options.output ?? "pipe", "pipe"], maxOutput);
   let failure: { readonly error: unknown } | undefined;
   const fail = (error: unknown): void => {
     failure ??= { error };

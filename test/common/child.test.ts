@@ -1,7 +1,7 @@
 // Child processes: what they are given and give, and that none of them outlives those who wanted it.
 
 import { once } from "node:events";
-import { existsSync, readdirSync, readFileSync, realpathSync } from "node:fs";
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, realpathSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test, vi } from "vitest";
 import { type ChildOptions, type ChildResult, runChild, startChild } from "../../src/common/child.ts";
@@ -61,6 +61,14 @@ describe("runChild", () => {
   test("sets variables, takes some away, and leaves the others", async () => {
     const { stdout } = await sh(`echo "$ONE,\${HOME+there},\${PATH:+there}"`, { env: { ONE: "1", HOME: undefined } });
     expect(stdout.toString()).toBe("1,,there\n");
+  });
+
+  test("writes to a file where it is given one", async () => {
+    const path = join(tree(), "file");
+    const fd = openSync(path, "w");
+    const { stdout } = await sh("echo out", { output: fd, maxOutput: 1 });
+    closeSync(fd);
+    expect([stdout.length, readFileSync(path, "utf8")]).toEqual([0, "out\n"]);
   });
 
   test("runs it where it is told to", async () => {
