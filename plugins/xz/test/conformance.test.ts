@@ -4,8 +4,9 @@ import { execFileSync } from "node:child_process";
 import { xz } from "@diskwright/xz";
 import { testFilter } from "diskwright/testing";
 import { test } from "vitest";
+import { sample } from "../../../test/fixtures/sample.ts";
 import { describeWith } from "../../../test/fixtures/tools.ts";
-import { sample, xzOf } from "./samples.ts";
+import { xzOf } from "./samples.ts";
 
 describeWith(["xz"], "the conformance suite", () => {
   const content = sample(400_000);

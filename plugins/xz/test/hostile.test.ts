@@ -5,12 +5,13 @@ import { xz } from "@diskwright/xz";
 import { openDisk, pipe } from "diskwright";
 import { ram } from "diskwright/testing";
 import { describe, expect, test } from "vitest";
+import { random, sample } from "../../../test/fixtures/sample.ts";
 import { describeWith } from "../../../test/fixtures/tools.ts";
 import { decodeBlock } from "../src/block.ts";
 import { readBlocks } from "../src/blocks.ts";
 import { FormatError } from "../src/format/fields.ts";
 import { CorruptError, Lzma2Decoder } from "../src/lzma2/decoder.ts";
-import { random, sample, unxzOf, xzOf } from "./samples.ts";
+import { unxzOf, xzOf } from "./samples.ts";
 
 const decoder = new Lzma2Decoder();
 const never = new AbortController().signal;

@@ -3,10 +3,11 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { sample } from "../../../test/fixtures/sample.ts";
 import { expectBothRefuse, expectSame } from "../../../test/fixtures/side-by-side.ts";
 import { describeWith } from "../../../test/fixtures/tools.ts";
 import { tree } from "../../../test/fixtures/tree.ts";
-import { sample, xzOf } from "./samples.ts";
+import { xzOf } from "./samples.ts";
 
 describeWith(["nbdkit", "nbdcopy", "nbdinfo", "xz"], "beside nbdkit", () => {
   const content = sample(2_000_000);

@@ -7,9 +7,10 @@ import { xz } from "@diskwright/xz";
 import { type Disk, DiskError, type Filter, openDisk, pipe } from "diskwright";
 import { type Call, fail, faulty, hold, ram, recorded } from "diskwright/testing";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { random, sample } from "../../../test/fixtures/sample.ts";
 import { describeWith } from "../../../test/fixtures/tools.ts";
 import { tree } from "../../../test/fixtures/tree.ts";
-import { random, sample, xzOf } from "./samples.ts";
+import { xzOf } from "./samples.ts";
 
 const KIB = 1024;
 const content = sample(300_000);

@@ -1,6 +1,18 @@
 // Exported as "@diskwright/zstd/command": what `diskwright serve --filter=zstd` finds.
 
-import type { FilterEntry } from "diskwright/command";
+import { type FilterEntry, filterEntry } from "diskwright/command";
+import { unzstd } from "./unzstd.ts";
 
 /** The filters of this package, as the command line has them. */
-export const filters: readonly FilterEntry[] = [];
+export const filters: readonly FilterEntry[] = [
+  filterEntry({
+    name: "zstd",
+    summary: "Decompresses a zstd file, with random access where it has several frames",
+    keys: {
+      "zstd-max-memory": { type: "size", default: "64M", help: "Bytes of decompressed content that are kept for each client" },
+      "zstd-max-window": { type: "size", default: "128M", help: "Memory that decompressing may take: a power of two" },
+    },
+    create: ({ "zstd-max-memory": maxMemory, "zstd-max-window": maxWindow }) =>
+      unzstd({ ...(maxMemory !== undefined && { maxMemory }), ...(maxWindow !== undefined && { maxWindow }) }),
+  }),
+];

@@ -19,7 +19,7 @@ export interface Codec {
   bound(length: number): number;
   pages(level: number): PageCodec;
   /**
-   * Decompresses the bytes of one frame as they are asked for.
+   * Decompresses the bytes of one frame as they are asked for. What is given out is valid until more is asked for.
    *
    * @param windowLog - frames that need more memory than 2 to the power of this are refused
    */

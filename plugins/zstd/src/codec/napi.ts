@@ -37,11 +37,12 @@ function pages(binding: Binding, level: number): PageCodec {
 async function* decompress(binding: Binding, frame: AsyncIterable<Uint8Array>, windowLog: number): AsyncGenerator<Uint8Array> {
   const context = new binding.DCtx();
   context.setParameter(binding.DParameter.windowLogMax, windowLog);
+  // What is given out is valid until more is asked for.
+  const target = new Uint8Array(STEP);
   let wanted = 1;
   for await (const bytes of frame) {
     let at = 0;
     for (let full = false; at < bytes.length || full; ) {
-      const target = new Uint8Array(STEP);
       const [left, made, taken] = context.decompressStream(target, bytes.subarray(at));
       wanted = left;
       at += taken;

@@ -1,7 +1,7 @@
 // What is known of each page of a disk: a sparse table of numbers in two levels, of a size that follows what was written.
 
 /** Bytes of a page: as many as nbdkit's. Larger ones compress a little better, and make small reads and writes dear. */
-export const PAGE = 32 * 1024;
+export const PAGE: number = 32 * 1024;
 
 /** Never written, or given up. */
 export const HOLE = 0;
