@@ -23,11 +23,13 @@ import { offsetEntry } from "./filters/offset.ts";
 import { partitionEntry } from "./filters/partition.ts";
 import { pauseEntry } from "./filters/pause.ts";
 import { rateEntry } from "./filters/rate.ts";
+import { readaheadEntry } from "./filters/readahead.ts";
 import { readonlyEntry } from "./filters/readonly.ts";
 import { retryEntry } from "./filters/retry.ts";
 import { statsEntry } from "./filters/stats.ts";
 import { swabEntry } from "./filters/swab.ts";
 import { truncateEntry } from "./filters/truncate.ts";
+import { tarEntry } from "./filters/tar.ts";
 
 /** Every filter that comes with this package. */
 export const filters: readonly FilterEntry[] = [
@@ -54,9 +56,11 @@ export const filters: readonly FilterEntry[] = [
   partitionEntry,
   pauseEntry,
   rateEntry,
+  readaheadEntry,
   readonlyEntry,
   retryEntry,
   statsEntry,
   swabEntry,
+  tarEntry,
   truncateEntry,
 ];
