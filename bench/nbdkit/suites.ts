@@ -2,6 +2,7 @@
 
 import type { Suite } from "./suite.ts";
 import { fileSuite } from "./suites/file.ts";
+import { luksSuite } from "./suites/luks.ts";
 import { memorySuite } from "./suites/memory.ts";
 import { xzSuite } from "./suites/xz.ts";
 import { zstdSuite } from "./suites/zstd.ts";
@@ -10,6 +11,7 @@ export const suites: readonly Suite[] = [
   // one per line; the first is what `npm run bench` measures unless told otherwise
   memorySuite,
   fileSuite,
+  luksSuite,
   xzSuite,
   zstdSuite,
 ];
