@@ -39,8 +39,9 @@ export class Reopening {
   #size = 0n;
   #current: Generation | undefined;
   #recovering: Promise<void> | undefined;
-  /** Something was written that may not be on stable storage yet. */
-  #unflushed = false;
+  /** How many changes there were, and how many of them are known to be on stable storage. */
+  #changes = 0;
+  #flushed = 0;
   /** What failed in closing a disk with such writes: the next flush tells, or closing. */
   #lost: unknown;
   /** Nothing is written any more. */
@@ -81,19 +82,20 @@ export class Reopening {
   /** The same for what changes the disk. */
   change<A, B, C>(call: Call<void, A, B, C>, a: A, b: B, c: C): Awaitable<void> {
     if (this.#readonly) throw new DiskError("EPERM", "the disk is read-only since it was opened again after a failure");
-    this.#unflushed = true;
+    this.#changes += 1;
     return this.call(call, a, b, c);
   }
 
-  async flush(): Promise<void> {
+  flush(): Awaitable<void> {
     this.#tellLost();
-    this.#unflushed = false;
-    try {
-      await this.call((disk) => disk.flush(), undefined, undefined, undefined);
-    } catch (error) {
-      this.#unflushed = true;
-      throw error;
-    }
+    const changes = this.#changes;
+    const answer = this.call(flushOf, undefined, undefined, undefined);
+    return isPromise(answer) ? answer.then(() => this.#settle(changes)) : this.#settle(changes);
+  }
+
+  /** So many changes are on stable storage, unless the disk was opened anew meanwhile and lost some. */
+  #settle(changes: number): void {
+    this.#flushed = Math.max(this.#flushed, changes);
     this.#tellLost();
   }
 
@@ -158,7 +160,7 @@ export class Reopening {
       await old.disk.close();
     } catch (error) {
       // A broken disk may well fail to close. It matters only to those whose writes it may have had in its hands.
-      if (this.#unflushed) this.#lost ??= error;
+      if (this.#changes > this.#flushed) this.#lost ??= error;
     }
   }
 
@@ -178,6 +180,8 @@ export class Reopening {
     return { disk: await openLayer(this.#next, request), controller };
   }
 }
+
+const flushOf = (disk: Disk): Awaitable<void> => disk.flush();
 
 /** Whether an error is no failure but an answer: zeroing was to be fast, and is not. */
 function isAnswer(error: unknown, flags: unknown): boolean {
