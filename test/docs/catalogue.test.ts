@@ -3,6 +3,8 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { filters as xzFilters } from "../../plugins/xz/src/command.ts";
+import { filters as zstdFilters } from "../../plugins/zstd/src/command.ts";
 import type { Entry } from "../../src/cli/catalogue.ts";
 import { filters } from "../../src/cli/filters.ts";
 import { plugins } from "../../src/cli/plugins.ts";
@@ -13,7 +15,7 @@ const index: string = readFileSync(join(docs, "README.md"), "utf8");
 
 const kinds: readonly [string, readonly Entry[]][] = [
   ["plugins", plugins],
-  ["filters", filters],
+  ["filters", [...filters, ...xzFilters, ...zstdFilters]],
 ];
 for (const [kind, entries] of kinds) {
   describe(kind, () => {
