@@ -12,10 +12,10 @@ import { type Native, native } from "../native/index.ts";
 
 /** Longer reads and writes are done by the thread pool: others need not wait while so much is copied. */
 const LONGEST_AT_ONCE = 1024 * 1024;
-/** A call that took so many milliseconds met a busy disk… */
-const STALL = 2;
-/** …and for so many milliseconds after it the thread pool does what might stall again. */
-const AFTER_STALL = 250;
+/** A call that took more milliseconds met a busy disk. (A busy processor, too, keeps one waiting for some.) */
+const STALL = 10;
+/** For so many times as long the thread pool does what might stall again. */
+const AFTER_STALL = 10;
 
 /** Where temporary files go: `TMPDIR`, or `/var/tmp` where there is one, as `/tmp` is often kept in memory; elsewhere what the system says. */
 export function temporaryFolder(): string {
@@ -142,7 +142,7 @@ export class TemporaryFile {
   /** A call at once has ended: when it took long, the next one is not made so. */
   #took(start: number): void {
     const end = this.#clock.now();
-    if (end - start > STALL) this.#patientFrom = end + AFTER_STALL;
+    if (end - start > STALL) this.#patientFrom = end + AFTER_STALL * (end - start);
   }
 
   /** Reads what is in the page cache; answers how much that was. */
