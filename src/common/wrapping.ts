@@ -1,5 +1,6 @@
 // Filters that change no bytes: the disk below with a few of its requests replaced, all else about it as it was.
 
+import { setMaxListeners } from "node:events";
 import { type Awaitable, isPromise } from "../contract/awaitable.ts";
 import { type Capabilities, type Disk, diskBrand } from "../contract/disk.ts";
 import { everyStep, failAfter } from "../contract/every-step.ts";
@@ -33,6 +34,8 @@ export function wrappingFilter(
   return filter(name, () => ({}), {
     ...options,
     async open(next, request) {
+      // As many requests as are under way may wait, and listen for the client's going.
+      setMaxListeners(0, request.signal);
       const disk = asDisk(next, await (options.open ? options.open(next, request) : next.open(request)));
       try {
         return wrapped(disk, await wrap(disk, request));

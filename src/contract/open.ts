@@ -1,6 +1,5 @@
 // Opening a plugin in process, without a server.
 
-import { setMaxListeners } from "node:events";
 import { assertPlugin } from "./assert-plugin.ts";
 import { complete } from "./complete.ts";
 import type { Connection } from "./connection.ts";
@@ -36,8 +35,6 @@ export async function openDisk(plugin: Plugin, options: OpenDiskOptions = {}): P
   assertPlugin(plugin, "what openDisk() is to open");
   signal?.throwIfAborted();
   const controller = new AbortController();
-  // As many requests as are under way may listen to it.
-  setMaxListeners(0, controller.signal);
   const abort = () => controller.abort(signal?.reason);
   signal?.addEventListener("abort", abort, { once: true });
   const forget = (): void => {

@@ -84,7 +84,13 @@ class Watch {
   async start(context: StartContext): Promise<void> {
     this.#context = context;
     this.#controller = new AbortController();
-    for (const event of this.#events) event.start?.(() => this.#tell());
+    this.#happened = false;
+    try {
+      for (const event of this.#events) event.start?.(() => this.#tell());
+    } catch (error) {
+      this.stop();
+      throw error;
+    }
     const when = this.#when;
     if (when instanceof AbortSignal) {
       if (when.aborted) this.#tell();

@@ -150,6 +150,15 @@ describe("exitwhen", () => {
     await made.closed;
   });
 
+  it("closes each server of the disk, also one that comes later", async () => {
+    const controller = new AbortController();
+    const plugin = disk({ when: controller.signal });
+    const made = [await serve(plugin, { unix: true }), await serve(plugin, { unix: true })];
+    controller.abort();
+    for (const { closed } of made) await closed;
+    await (await serve(plugin, { unix: true })).closed;
+  });
+
   it("is not in the way of a server that closes by itself", async () => {
     const clock = fakeClock();
     const made = await serve(disk({ fileCreated: "/nonexistent", when: new Promise(() => undefined), clock }), { unix: true });
