@@ -2,10 +2,10 @@
 
 import { hash } from "../../common/random-blocks.ts";
 
-/** A run of data, or a hole, in blocks. Neighbours may be of the same kind. */
+/** A run of data, or a hole, in grains. Neighbours may be of the same kind. */
 export interface Run {
   readonly data: boolean;
-  /** The first block after it. */
+  /** The first grain after it. */
   readonly end: number;
 }
 
@@ -17,39 +17,39 @@ const WORD = 2 ** 32;
  */
 export class Runs {
   readonly #seed: number;
-  readonly #blocks: number;
+  readonly #grains: number;
   readonly #percent: number;
-  /** Blocks of a cell; not a whole number. */
+  /** Grains of a cell; not a whole number. */
   readonly #cell: number;
-  /** Blocks of the run in a cell, on average. */
+  /** Grains of the run in a cell, on average. */
   readonly #mean: number;
 
   /**
-   * @param blocks - of the disk
-   * @param percent - of the blocks that are data
-   * @param length - of a run of data on average, in blocks
+   * @param grains - of the disk, the pieces of which runs are made
+   * @param percent - of the grains that are data
+   * @param length - of a run of data on average, in grains
    */
-  constructor(seed: number, blocks: number, percent: number, length: number) {
+  constructor(seed: number, grains: number, percent: number, length: number) {
     this.#seed = seed;
-    this.#blocks = blocks;
+    this.#grains = grains;
     this.#percent = percent;
     this.#cell = (length * 100) / percent;
     this.#mean = percent <= 50 ? length : this.#cell - length;
   }
 
-  /** The run that a block is in. */
-  at(block: number): Run {
-    if (this.#percent === 0 || this.#percent === 100) return { data: this.#percent === 100, end: this.#blocks };
-    let cell = Math.floor(block / this.#cell);
-    while (this.#start(cell) > block) cell -= 1;
-    while (this.#start(cell + 1) <= block) cell += 1;
+  /** The run that a grain is in. */
+  at(grain: number): Run {
+    if (this.#percent === 0 || this.#percent === 100) return { data: this.#percent === 100, end: this.#grains };
+    let cell = Math.floor(grain / this.#cell);
+    while (this.#start(cell) > grain) cell -= 1;
+    while (this.#start(cell + 1) <= grain) cell += 1;
     const start = this.#start(cell);
     const end = this.#start(cell + 1);
     const length = this.#length(cell, end - start);
     const from = start + Math.floor((hash(this.#seed, 3 * cell) / WORD) * (end - start - length + 1));
-    const inRun = block >= from && block < from + length;
-    const until = inRun ? from + length : block < from && length > 0 ? from : end;
-    return { data: inRun === this.#percent <= 50, end: Math.min(until, this.#blocks) };
+    const inRun = grain >= from && grain < from + length;
+    const until = inRun ? from + length : grain < from && length > 0 ? from : end;
+    return { data: inRun === this.#percent <= 50, end: Math.min(until, this.#grains) };
   }
 
   #start(cell: number): number {
