@@ -2,7 +2,7 @@
 
 import { DiskError } from "../contract/error.ts";
 
-/** A length of time: a number of seconds, or a string with or without a unit: `2`, `"1.5"`, `"40ms"`, `"20us"`. See {@link parseDuration}. */
+/** A length of time: a number of seconds, or a string with or without a unit: `2`, `"1.5"`, `"40ms"`, `"20us"`. */
 export type Duration = number | string;
 
 const units: Readonly<Record<string, number>> = { "": 1000, s: 1000, ms: 1, us: 1e-3, μs: 1e-3, µs: 1e-3, ns: 1e-6 };

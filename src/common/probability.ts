@@ -2,7 +2,7 @@
 
 import { DiskError } from "../contract/error.ts";
 
-/** How often something happens: `0.1`, `"0.1"`, `"10%"`, `"1:10"`, `"1/10"`. See {@link parseProbability}. */
+/** How often something happens: `0.1`, `"0.1"`, `"10%"`, `"1:10"`, `"1/10"`. */
 export type Probability = number | string;
 
 const decimal = String.raw`(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?`;

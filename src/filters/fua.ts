@@ -6,10 +6,10 @@ import { filter, type Overrides } from "../contract/filter.ts";
 import { writeFlags, zeroFlags } from "../contract/flags.ts";
 import type { Filter } from "../contract/plugin.ts";
 
-const modes = ["none", "emulate", "native", "force", "pass", "discard"] as const;
+const modes: readonly FuaMode[] = ["none", "emulate", "native", "force", "pass", "discard"];
 
 /** How {@link fua} treats force unit access and flushes. */
-export type FuaMode = (typeof modes)[number];
+export type FuaMode = "none" | "emulate" | "native" | "force" | "pass" | "discard";
 
 /** How {@link fua} works. */
 export interface FuaOptions {

@@ -6,10 +6,10 @@ import type { Connection } from "../contract/connection.ts";
 import { DiskError } from "../contract/error.ts";
 import type { OpenRequest, Peer, Plugin } from "../contract/plugin.ts";
 
-const modes = ["exportname", "base64exportname", "address", "time", "uptime", "conntime", "version"] as const;
+const modes: readonly InfoMode[] = ["exportname", "base64exportname", "address", "time", "uptime", "conntime", "version"];
 
 /** What an {@link info} disk holds. */
-export type InfoMode = (typeof modes)[number];
+export type InfoMode = "exportname" | "base64exportname" | "address" | "time" | "uptime" | "conntime" | "version";
 
 /** How {@link info} works. */
 export interface InfoOptions {
