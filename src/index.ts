@@ -44,6 +44,7 @@ export { type LogEntry, type LogOptions, log } from "./filters/log.ts";
 export { type FormatLuksOptions, formatLuks, type LuksKdf, type LuksOptions, luks } from "./filters/luks.ts";
 export { type NocacheOptions, nocache } from "./filters/nocache.ts";
 export { noextents } from "./filters/noextents.ts";
+export { type NozeroOptions, nozero } from "./filters/nozero.ts";
 export { type OffsetOptions, offset } from "./filters/offset.ts";
 export { type PartitionOptions, partition } from "./filters/partition.ts";
 export { type PauseFilter, type PauseOptions, pause } from "./filters/pause.ts";

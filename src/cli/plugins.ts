@@ -12,6 +12,7 @@ import { memoryEntry } from "./plugins/memory.ts";
 import { nbdEntry } from "./plugins/nbd.ts";
 import { nullEntry } from "./plugins/null.ts";
 import { onesEntry } from "./plugins/ones.ts";
+import { partitioningEntry } from "./plugins/partitioning.ts";
 import { patternEntry } from "./plugins/pattern.ts";
 import { randomEntry } from "./plugins/random.ts";
 import { shEntry } from "./plugins/sh.ts";
@@ -33,6 +34,7 @@ export const plugins: readonly PluginEntry[] = [
   nbdEntry,
   nullEntry,
   onesEntry,
+  partitioningEntry,
   patternEntry,
   randomEntry,
   shEntry,
