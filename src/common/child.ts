@@ -1,9 +1,11 @@
 // Child processes that die with us: with bounded output, fed from memory, ended when they are no longer wanted.
 
 import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
+import type { Readable, Writable } from "node:stream";
 import { DiskError, errorText } from "../contract/error.ts";
 import { guard, prepareGuard } from "./child/guard.ts";
 import { Output } from "./child/output.ts";
+import { type ChildPipes, Pipes } from "./child/pipes.ts";
 
 /** How to run a child. */
 export interface ChildOptions {
@@ -13,6 +15,11 @@ export interface ChildOptions {
   readonly cwd?: string;
   /** What it reads on its standard input. Default: nothing. It need not read all of it. */
   readonly input?: Uint8Array | string;
+  /**
+   * Where its standard input, output and error come from. Without it they are sockets: the same to read and write, but a script cannot open
+   * them as `/dev/stdin`, `/dev/stdout` and `/dev/stderr`. See {@link pipesIn}.
+   */
+  readonly pipes?: Pipes;
   /** A file descriptor that its standard output goes to, instead of being kept. */
   readonly output?: number;
   /** Bytes that it may write to its standard output; more is an error, and ends it. Default: 64 MiB. */
@@ -70,7 +77,9 @@ const GRACE = 2000;
 export async function runChild(program: string, args: readonly string[], options: ChildOptions = {}): Promise<ChildResult> {
   const { signal, timeout, input, maxOutput = MAX_OUTPUT, truncate = false } = options;
   signal?.throwIfAborted();
-  const running = await start(program, args, options, ["pipe", options.output ?? "pipe", "pipe"], maxOutput);
+  const pipes = await options.pipes?.take(input !== undefined);
+  const stdio = pipes === undefined ? (["pipe", options.output ?? "pipe", "pipe"] as const) : pipes.stdio;
+  const running = await start(program, args, options, [...stdio], maxOutput, pipes);
   let failure: { readonly error: unknown } | undefined;
   const fail = (error: unknown): void => {
     failure ??= { error };
@@ -86,7 +95,7 @@ export async function runChild(program: string, args: readonly string[], options
     if (truncate) void running.stop();
     else fail(new DiskError("EOVERFLOW", `${program} wrote more than the ${maxOutput} bytes that were expected of it`));
   };
-  const { stdin } = running.process;
+  const { stdin } = running;
   // It may end, or close its input, before it has read everything: its exit code says what that means.
   stdin?.on("error", () => undefined);
   stdin?.end(input);
@@ -106,8 +115,20 @@ export function startChild(program: string, args: readonly string[], options: St
   return start(program, args, options, ["ignore", "ignore", "pipe", ...(options.descriptors ?? [])], 0);
 }
 
+/**
+ * A supply of real pipes for children.
+ *
+ * @param folder - a folder that is not there yet; to be removed when no child runs any more
+ */
+export function pipesIn(folder: string): Pipes {
+  return new Pipes(folder, async (cwd, names) => {
+    const { code, stderr } = await runChild("mkfifo", ["-m", "600", ...names], { cwd });
+    if (code !== 0) throw new DiskError("EIO", `cannot make pipes: ${stderr.trim()}`);
+  });
+}
+
 interface Running extends Child {
-  readonly process: ChildProcess;
+  readonly stdin: Writable | null;
   readonly output: Output;
 }
 
@@ -117,10 +138,11 @@ async function start(
   { env, cwd }: Pick<ChildOptions, "env" | "cwd">,
   stdio: NonNullable<SpawnOptions["stdio"]>,
   maxOutput: number,
+  pipes?: ChildPipes,
 ): Promise<Running> {
   const inGroup = process.platform !== "win32";
   prepareGuard();
-  const { child, started, release } = spawned(program, args, {
+  const { child, started, release } = spawned(program, args, pipes, {
     stdio,
     // A group of its own, which can be ended as one; on Windows a detached child would not end with us.
     detached: inGroup,
@@ -130,8 +152,9 @@ async function start(
   });
   await started;
   const pid = child.pid as number;
-  const output = new Output(child.stdout, maxOutput);
-  const errors = new Output(child.stderr, MAX_ERROR_OUTPUT);
+  const { stdin, stdout, stderr } = pipes ?? child;
+  const output = new Output(stdout, maxOutput);
+  const errors = new Output(stderr, MAX_ERROR_OUTPUT);
   let stopping: NodeJS.Timeout | undefined;
 
   const kill = (signal: NodeJS.Signals): void => {
@@ -146,18 +169,22 @@ async function start(
     if (stopping === undefined) return;
     // What it has started may hold its output open.
     kill("SIGKILL");
-    child.stdout?.destroy();
-    child.stderr?.destroy();
+    stdout?.destroy();
+    stderr?.destroy();
   });
-  const ended = new Promise<ChildResult>((resolve) => {
-    child.once("close", (code, signal) => {
-      clearTimeout(stopping);
-      release();
-      resolve({ code, signal, stdout: output.bytes(), stderr: errors.bytes().toString() });
+  const ended = (async (): Promise<ChildResult> => {
+    const [code, signal] = await new Promise<[number | null, NodeJS.Signals | null]>((resolve) => {
+      child.once("close", (...how) => resolve(how));
     });
-  });
+    // Node.js waits for the end of what it made itself.
+    stdin?.destroy();
+    await Promise.all([closing(stdout), closing(stderr)]);
+    clearTimeout(stopping);
+    release();
+    return { code, signal, stdout: output.bytes(), stderr: errors.bytes().toString() };
+  })();
   return {
-    process: child,
+    stdin: stdin ?? null,
     pid,
     output,
     ended,
@@ -167,8 +194,8 @@ async function start(
         if (child.exitCode !== null || child.signalCode !== null) {
           // It has ended; what it has started has not.
           kill("SIGKILL");
-          child.stdout?.destroy();
-          child.stderr?.destroy();
+          stdout?.destroy();
+          stderr?.destroy();
         } else kill("SIGTERM");
       }
       await ended;
@@ -176,13 +203,20 @@ async function start(
   };
 }
 
+/** Settles when a stream is closed. */
+async function closing(stream: Readable | null): Promise<void> {
+  if (stream !== null && !stream.closed) await new Promise<void>((resolve) => void stream.once("close", resolve));
+}
+
 /** Starts a child, guarded from its first moment. */
 function spawned(
   program: string,
   args: readonly string[],
+  pipes: ChildPipes | undefined,
   options: SpawnOptions,
 ): { readonly child: ChildProcess; readonly started: Promise<void>; readonly release: () => void } {
   const refuse = (error: NodeJS.ErrnoException): DiskError => {
+    for (const stream of [pipes?.stdin, pipes?.stdout, pipes?.stderr]) stream?.destroy();
     const missing =
       options.cwd === undefined ? "there is no such program" : `there is no such program, or no folder ${String(options.cwd)}`;
     const why = error.code === "ENOENT" ? missing : error.code === "EACCES" ? "it may not be executed" : errorText(error);
@@ -193,12 +227,19 @@ function spawned(
     child = spawn(program, args, options);
   } catch (error) {
     throw refuse(error as NodeJS.ErrnoException);
+  } finally {
+    pipes?.handedOver();
   }
   const release = child.pid === undefined ? () => undefined : guard(child.pid);
   const started = new Promise<void>((resolve, reject) => {
-    child.once("spawn", resolve);
-    // Once it runs this is about a signal that could not be sent: then it has ended.
-    child.on("error", (error) => reject(refuse(error)));
+    const failed = (error: Error): void => reject(refuse(error));
+    child.once("error", failed);
+    child.once("spawn", () => {
+      child.off("error", failed);
+      // Once it runs this is about a signal that could not be sent: then it has ended.
+      child.on("error", () => undefined);
+      resolve();
+    });
   });
   return { child, started, release };
 }

@@ -4,7 +4,8 @@ import { once } from "node:events";
 import { closeSync, existsSync, openSync, readdirSync, readFileSync, realpathSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test, vi } from "vitest";
-import { type ChildOptions, type ChildResult, runChild, startChild } from "../../src/common/child.ts";
+import type { Pipes } from "../../src/common/child/pipes.ts";
+import { type ChildOptions, type ChildResult, pipesIn, runChild, startChild } from "../../src/common/child.ts";
 import { startChild as startParent } from "../fixtures/child.ts";
 import { tree } from "../fixtures/tree.ts";
 
@@ -159,6 +160,47 @@ describe("runChild", () => {
     expect(process.listenerCount("exit")).toBe(listeners);
     expect(added.mock.calls.length).toBe(21);
     expect(removed.mock.calls.length).toBe(21);
+  });
+});
+
+describe.skipIf(process.platform === "win32")("with pipes", () => {
+  function pipes(): Pipes {
+    return pipesIn(join(tree(), "pipes"));
+  }
+
+  test("reads and writes as without", async () => {
+    const supply = pipes();
+    const input = new Uint8Array(3_000_000).fill(7);
+    for (let i = 0; i < 3; i += 1) {
+      const { code, stdout, stderr } = await sh("cat; echo err >&2; exit 3", { input, pipes: supply });
+      expect([code, stdout.equals(input), stderr]).toEqual([3, true, "err\n"]);
+    }
+    expect((await sh("cat", { pipes: supply })).stdout.length).toBe(0);
+    expect(await sh("exec <&-; echo done", { input, pipes: supply })).toMatchObject({ code: 0 });
+    await expect(sh("yes", { maxOutput: 100_000, pipes: supply })).rejects.toMatchObject({ code: "EOVERFLOW" });
+  });
+
+  test("many at once do not mix", async () => {
+    const supply = pipes();
+    const results = await Promise.all(Array.from({ length: 40 }, (_, i) => sh("cat", { input: `${i}`, pipes: supply })));
+    expect(results.map(({ stdout }) => stdout.toString())).toEqual(Array.from({ length: 40 }, (_, i) => `${i}`));
+  });
+
+  test("leaves no descriptor behind, also when the child cannot be started or is ended", async () => {
+    const supply = pipes();
+    await sh("true", { pipes: supply });
+    const descriptors = (): number => (process.platform === "linux" ? readdirSync("/proc/self/fd").length : 0);
+    const before = descriptors();
+    for (let i = 0; i < 20; i += 1) await sh("exit 1", { input: "x", pipes: supply });
+    await expect(runChild("no-such-program", [], { input: "x", pipes: supply })).rejects.toMatchObject({ code: "ENOENT" });
+    await expect(sh("sleep 1000 & wait", { timeout: 50, pipes: supply })).rejects.toMatchObject({ code: "ETIMEDOUT" });
+    await vi.waitFor(() => expect(descriptors()).toBe(before));
+  });
+
+  test("says when there can be none", async () => {
+    const supply = pipesIn("/no/such/folder/pipes");
+    expect(await supply.ready()).toBe(false);
+    await expect(sh("true", { pipes: supply })).rejects.toMatchObject({ code: "ENOENT" });
   });
 });
 

@@ -13,6 +13,9 @@ import { expectBothRefuse, expectSame } from "../fixtures/side-by-side.ts";
 import { describeWith } from "../fixtures/tools.ts";
 import { tree } from "../fixtures/tree.ts";
 
+// Each request is a process: on a busy machine that adds up.
+vi.setConfig({ testTimeout: 60_000 });
+
 /** A script that keeps its disk in a file, and can do everything. */
 const everything = `
 f=$tmpdir/disk
@@ -130,7 +133,7 @@ describe("the life of a script", () => {
   test("begins anew, in a directory of its own that is empty at first and gone at the end, whenever it is started", async () => {
     const seen = join(tree(), "seen");
     const plugin = sh({
-      source: `case "$1" in load) echo "$tmpdir $(ls -A $tmpdir | grep -v inline-script.sh | wc -l)" >> ${seen}; touch $tmpdir/x ;; get_size) echo 1M ;; *) exit 2 ;; esac`,
+      source: `case "$1" in load) echo "$tmpdir $(ls -A $tmpdir | wc -l)" >> ${seen}; touch $tmpdir/x ;; get_size) echo 1M ;; *) exit 2 ;; esac`,
     });
     for (let i = 0; i < 2; i += 1) await (await openDisk(plugin)).close();
     const directories = readFileSync(seen, "utf8")
@@ -367,6 +370,29 @@ describe("how a script ends", () => {
     await expect(openDisk(plugin)).rejects.toMatchObject({
       message: "sh: the script does not take the parameter a=b c: it has no config method",
     });
+  });
+});
+
+describe.skipIf(process.platform === "win32")("standard input, output and error", () => {
+  test("are pipes, which have names", async () => {
+    await using disk = await opened(
+      "can_write|can_flush) ;; pwrite) cat /dev/stdin > $tmpdir/f ;; pread) cat $tmpdir/f > /dev/stdout ;; flush) echo ENOSPC by name > /dev/stderr; exit 1 ;;",
+    );
+    await disk.write(Buffer.alloc(300_000, "z"), 0n);
+    const target = Buffer.alloc(300_000);
+    await disk.read(target, 0n);
+    expect(target.equals(Buffer.alloc(300_000, "z"))).toBe(true);
+    await expect(disk.flush()).rejects.toMatchObject({ code: "ENOSPC", message: "sh: flush: by name" });
+  });
+
+  test("need not be read", async () => {
+    await using disk = await opened("can_write) ;; pwrite) ;;");
+    await disk.write(new Uint8Array(300_000), 0n);
+  });
+
+  test("are read to their end, whoever holds them", async () => {
+    await using disk = await opened("can_flush) ;; flush) (sleep 0.1; echo ENOSPC late >&2) & exit 1 ;;");
+    await expect(disk.flush()).rejects.toMatchObject({ code: "ENOSPC" });
   });
 });
 

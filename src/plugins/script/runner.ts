@@ -1,9 +1,10 @@
 // Runs a script's methods: one process for each call, in a temporary directory of their own, as many at once as the script allows.
 
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type ChildOptions, type ChildResult, runChild } from "../../common/child.ts";
+import type { Pipes } from "../../common/child/pipes.ts";
+import { type ChildOptions, type ChildResult, pipesIn, runChild } from "../../common/child.ts";
 import { errorCode, errorText } from "../../contract/error.ts";
 import { type Answer, readAnswer, scriptError, type Wishes } from "./answer.ts";
 import type { Method } from "./methods.ts";
@@ -13,7 +14,7 @@ import { Turns } from "./turns.ts";
 export interface Script {
   /** What errors call it. */
   readonly name: string;
-  /** Called before the first method, with the directory that is the script's own. */
+  /** Called before the first method, with a directory that is there until the end. */
   prepare?(directory: string): Promise<void>;
   /** What runs a method: a program with its arguments, to which those of the method are added; or what the script would print; or nothing. */
   find(method: Method): readonly [program: string, ...args: string[]] | Uint8Array | undefined;
@@ -41,25 +42,30 @@ export class Runner {
   readonly script: Script;
   threadModel: ThreadModel = "serialize_all_requests";
   readonly #directory: string;
+  readonly #pipes: Pipes | undefined;
   readonly #shutdown: () => void;
   #turns = new Turns(1);
 
-  private constructor(script: Script, directory: string, shutdown: () => void) {
+  private constructor(script: Script, directory: string, pipes: Pipes | undefined, shutdown: () => void) {
     this.script = script;
     this.#directory = directory;
+    this.#pipes = pipes;
     this.#shutdown = shutdown;
   }
 
-  /** Makes the temporary directory and gets the script ready. */
+  /** Makes the directories and gets the script ready. */
   static async start(script: Script, shutdown: () => void): Promise<Runner> {
     const directory = await mkdtemp(join(tmpdir(), "diskwright-"));
     try {
+      await mkdir(join(directory, "tmp"), { mode: 0o700 });
       await script.prepare?.(directory);
+      // Scripts name /dev/stdin and /dev/stderr, which sockets cannot be opened as.
+      const pipes = pipesIn(join(directory, "pipes"));
+      return new Runner(script, directory, (await pipes.ready()) ? pipes : undefined, shutdown);
     } catch (error) {
       await rm(directory, { recursive: true, force: true });
       throw error;
     }
-    return new Runner(script, directory, shutdown);
   }
 
   /** From now on so much may go on at once; words that are no thread model change nothing. */
@@ -102,7 +108,11 @@ export class Runner {
   ): Promise<ChildResult> {
     const [program, ...first] = command;
     try {
-      return await runChild(program, [...first, method, ...args], { ...options, env: { tmpdir: this.#directory } });
+      return await runChild(program, [...first, method, ...args], {
+        ...options,
+        ...(this.#pipes && { pipes: this.#pipes }),
+        env: { tmpdir: join(this.#directory, "tmp") },
+      });
     } catch (error) {
       if (options.signal?.aborted) throw error;
       const many = errorCode(error) === "EOVERFLOW" ? `it printed more than the ${options.maxOutput} bytes that it may` : errorText(error);
@@ -115,7 +125,7 @@ export class Runner {
     await this.call(method, args, options);
   }
 
-  /** Removes the temporary directory with all that the script has left in it. */
+  /** Removes the script's directory with all that the script has left in it. */
   async stop(): Promise<void> {
     await rm(this.#directory, { recursive: true, force: true });
   }
