@@ -7,7 +7,7 @@ import { xz } from "./xz.ts";
 export const filters: readonly FilterEntry[] = [
   filterEntry({
     name: "xz",
-    summary: "Decompresses an xz file, with random access",
+    summary: "What is in an xz file, read anywhere",
     keys: {
       "xz-max-block": { type: "size", default: "512M", help: "Largest block that is accepted" },
       "xz-max-depth": { type: "integer", default: "8", help: "Blocks that are kept" },

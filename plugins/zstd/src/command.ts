@@ -7,7 +7,7 @@ import { unzstd } from "./unzstd.ts";
 export const filters: readonly FilterEntry[] = [
   filterEntry({
     name: "zstd",
-    summary: "Decompresses a zstd file, with random access where it has several frames",
+    summary: "What is in a zstd file, read anywhere",
     keys: {
       "zstd-max-memory": { type: "size", default: "64M", help: "Bytes of decompressed content that are kept for each client" },
       "zstd-max-window": { type: "size", default: "128M", help: "Memory that decompressing may take: a power of two" },

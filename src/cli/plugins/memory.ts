@@ -20,8 +20,9 @@ export const memoryEntry: PluginEntry = pluginEntry({
   create: async ({ size, allocator }) => memory(size, { allocator: await toAllocator(allocator) }),
 });
 
-async function toAllocator(text = "sparse"): Promise<"sparse" | "malloc" | Allocator> {
-  if (text === "sparse" || text === "malloc") return text;
+async function toAllocator(text = ""): Promise<"sparse" | "malloc" | Allocator> {
+  if (text === "" || text === "sparse") return "sparse";
+  if (text === "malloc") return text;
   const match = /^zstd(?:,level=(.*))?$/.exec(text);
   if (match === null) throw new UsageError(`allocator ${JSON.stringify(text)}: expected sparse, malloc, zstd or zstd,level=N`);
   const level = match[1] === undefined ? {} : { level: readInteger(match[1], "the level of the allocator") };
