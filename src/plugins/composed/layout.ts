@@ -53,8 +53,8 @@ export class Layout {
     let from = offset;
     for (let i = this.#indexAt(offset); from < end; i += 1) {
       const part = this.parts[i] as Part;
-      const partEnd = part.offset + part.length;
-      const to = partEnd > end ? end : partEnd;
+      let to = part.offset + part.length;
+      if (to > end) to = end;
       list.push({ part, at: from - part.offset, from: from - offset, length: to - from });
       from = to;
     }
