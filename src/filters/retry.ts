@@ -55,7 +55,8 @@ export function retry(options: RetryOptions = {}): Filter {
 /** Each request goes to the disk that is open at that moment. */
 function overrides({ contexts, capabilities: can }: Disk, reopening: Reopening): Overrides {
   return {
-    traits: { trimZeroes: can.trimZeroes },
+    // A flush of one's own would be taken for a way to do FUA.
+    traits: { trimZeroes: can.trimZeroes, ...(can.fua === "none" && { fua: "none" }) },
     read: (target, offset) => reopening.call(read, target, offset, undefined),
     ...(can.views && { views: (offset, length) => lend(() => reopening.disk?.views?.(offset, length)) }),
     ...(can.write && { write: (source, offset, flags) => reopening.change(write, source, offset, flags) }),

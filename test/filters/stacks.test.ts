@@ -6,6 +6,8 @@ import { errorCode, errorText, isPromise } from "../../src/contract/index.ts";
 import {
   blocksize,
   type Connection,
+  cache,
+  cow,
   type Disk,
   delay,
   error,
@@ -14,16 +16,20 @@ import {
   exportName,
   type Filter,
   filter,
+  fua,
   ip,
   limit,
   log,
   memory,
+  nocache,
+  noextents,
   offset,
   openDisk,
   type Plugin,
   pause,
   pipe,
   rate,
+  readahead,
   readonly,
   retry,
   stats,
@@ -53,6 +59,16 @@ const transparent: Readonly<Record<string, () => Filter>> = {
   truncate: () => truncate(),
 };
 
+/** Filters that do something, through which the same bytes are read and written all the same. */
+const sameBytes: Readonly<Record<string, () => Filter>> = {
+  cache: () => cache(),
+  cow: () => cow(),
+  fua: () => fua(),
+  nocache: () => nocache(),
+  noextents: () => noextents(),
+  readahead: () => readahead(),
+};
+
 /** What a filter may take away after all, and why. */
 const exceptions: Readonly<Record<string, readonly (keyof Observed)[]>> = {
   // It says which requests it makes of those that come.
@@ -75,6 +91,7 @@ const plugins: Readonly<Record<string, () => Plugin>> = {
   "a disk that cannot be written": () => ram(content, { readonly: true }),
   "a disk with room": () => filled(memory(SIZE, { allocator: "malloc" })),
   "a disk that takes one request at a time": () => ({ ...ram(content), name: "serial", concurrency: "connection" }),
+  "a disk that flushes and knows no FUA": () => filter("no-fua", () => ({ traits: { fua: "none" } }))(ram(content)),
   "a disk with a word about everything": () => talkative(ram(content)),
 };
 
@@ -194,10 +211,27 @@ for (const [over, plugin] of Object.entries(plugins)) {
       expectSame(await observe(plugin(), make(name)), await observe(plugin(), nothing()), name);
     });
 
-    it.runIf(pairs.has(over)).each(names)("%s cannot be told from nothing above and below each of the others", async (name) => {
-      const expected = await observe(plugin(), nothing(), nothing());
-      for (const other of names) expectSame(await observe(plugin(), make(other), make(name)), expected, name, other);
-    });
+    if (pairs.has(over)) {
+      it.each(names)("%s cannot be told from nothing above and below each of the others", async (name) => {
+        const expected = await observe(plugin(), nothing(), nothing());
+        for (const other of names) expectSame(await observe(plugin(), make(other), make(name)), expected, name, other);
+      });
+
+      it.each(Object.keys(sameBytes))("%s does the same to the bytes above and below each of the others", async (name) => {
+        const does = sameBytes[name] as () => Filter;
+        const { content: expected, shape } = await observe(plugin(), does());
+        for (const other of names.filter((each) => each !== "blocksize")) {
+          for (const stack of [
+            [make(other), does()],
+            [does(), make(other)],
+          ]) {
+            const seen = await observe(plugin(), ...stack);
+            expect(seen.content, other).toBe(expected);
+            expect(seen.shape, other).toEqual(shape);
+          }
+        }
+      });
+    }
 
     it("all of them together cannot be told from nothing", async () => {
       const all = names.map(make);
