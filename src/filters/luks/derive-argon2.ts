@@ -1,6 +1,8 @@
-// Argon2 for keyslots: Node's own where it has one (from 24.7 on), or ours.
+// Argon2 for keyslots. Node has one from 24.7 on, which works in one thread: it is used where more would be of no use. On two processors ours takes
+// 2.7 s for 1 GiB in four passes.
 
 import crypto from "node:crypto";
+import { availableParallelism } from "node:os";
 import { DiskError } from "../../contract/error.ts";
 import { argon2Own } from "./argon2/argon2.ts";
 import type { Argon2 } from "./header.ts";
@@ -36,7 +38,8 @@ export async function deriveArgon2(
     throw new DiskError("ENOMEM", `luks: the keyslot takes ${memory} KiB of memory to open, and maxMemory is ${maxMemory / 1024n} KiB`);
   }
   const { argon2 } = crypto as unknown as { readonly argon2?: NodeArgon2 };
-  if (argon2 === undefined) return argon2Own({ type, passes, memory, lanes, password: passphrase, salt, length }, signal);
+  if (argon2 === undefined || Math.min(lanes, availableParallelism()) > 1)
+    return argon2Own({ type, passes, memory, lanes, password: passphrase, salt, length }, signal);
   return new Promise((resolve, reject) => {
     argon2(type, { message: passphrase, nonce: salt, parallelism: lanes, tagLength: length, memory, passes }, (error, tag) => {
       if (error === null) resolve(tag);

@@ -22,6 +22,8 @@ export class SegmentDisk {
   readonly #unit: number;
   /** Of an offset, what lies before the unit that it is in. */
   readonly #mask: bigint;
+  /** Bytes that the disk below takes at once: whole units. */
+  readonly #most: number;
   readonly #start: bigint;
   readonly #firstSector: bigint;
   readonly #cipher: SectorCipher;
@@ -33,6 +35,8 @@ export class SegmentDisk {
     this.#disk = disk;
     this.#unit = unit;
     this.#mask = BigInt(unit - 1);
+    const most = disk.blockSize?.maximum ?? 0xffffffff;
+    this.#most = Math.max(unit, most - (most % unit));
     this.#start = segment.offset;
     this.#firstSector = segment.firstSector;
     this.#cipher = cipher;
@@ -42,16 +46,14 @@ export class SegmentDisk {
 
   read(target: Uint8Array, offset: bigint): Awaitable<void> {
     if (this.#extra(offset) + (target.length % this.#unit) !== 0) return this.#readPart(target, offset);
-    const done = this.#disk.read(target, this.#start + offset);
-    if (isPromise(done)) return done.then(() => this.#decrypt(target, offset));
-    return this.#decrypt(target, offset);
+    return this.#readWhole(target, offset);
   }
 
   write(source: Uint8Array, offset: bigint, flags: WriteFlags): Awaitable<void> {
     const extra = this.#extra(offset);
     const order = this.#order;
-    const first = Number(offset / BigInt(this.#unit));
-    const end = first + Math.ceil((extra + source.length) / this.#unit);
+    const first = Number((offset - BigInt(extra)) / 512n);
+    const end = first + this.#whole(extra + source.length) / 512;
     if (extra + (source.length % this.#unit) !== 0) return order.run(first, end, true, () => this.#writePart(source, offset, flags));
     if (order.free) return order.track(first, end, false, this.#writeWhole(source, offset, flags));
     return order.run(first, end, false, () => this.#writeWhole(source, offset, flags));
@@ -85,23 +87,30 @@ export class SegmentDisk {
     this.#cipher.decrypt(target, target, this.#sector(offset));
   }
 
+  #readWhole(target: Uint8Array, offset: bigint): Awaitable<void> {
+    const at = this.#start + offset;
+    const done = target.length > this.#most ? this.#inPieces(target, at, this.#disk.read) : this.#disk.read(target, at);
+    return isPromise(done) ? done.then(() => this.#decrypt(target, offset)) : this.#decrypt(target, offset);
+  }
+
   /** Reads the units that the range lies in, and takes out what is wanted. */
   #readPart(target: Uint8Array, offset: bigint): Awaitable<void> {
     const extra = this.#extra(offset);
     const bytes = new Uint8Array(this.#whole(extra + target.length));
     const start = offset - BigInt(extra);
-    const finish = (): void => {
-      this.#decrypt(bytes, start);
-      target.set(bytes.subarray(extra, extra + target.length));
-    };
-    const done = this.#disk.read(bytes, this.#start + start);
+    const finish = (): void => target.set(bytes.subarray(extra, extra + target.length));
+    const done = this.#readWhole(bytes, start);
     return isPromise(done) ? done.then(finish) : finish();
   }
 
   #writeWhole(source: Uint8Array, offset: bigint, flags: WriteFlags): Awaitable<void> {
     const encrypted = this.#pool.take(source.length);
     this.#cipher.encrypt(encrypted, source, this.#sector(offset));
-    const done = this.#disk.write(encrypted, this.#start + offset, flags);
+    const at = this.#start + offset;
+    const done =
+      encrypted.length > this.#most
+        ? this.#inPieces(encrypted, at, (piece, place) => this.#disk.write(piece, place, flags))
+        : this.#disk.write(encrypted, at, flags);
     if (!isPromise(done)) return this.#pool.giveBack(encrypted);
     return done.then(
       () => this.#pool.giveBack(encrypted),
@@ -125,12 +134,17 @@ export class SegmentDisk {
     const readTail = (): Awaitable<void> => {
       // The last unit has been read already where it is the first, and need not be where all of it is written.
       const needed = tail > 0 && extra + source.length < bytes.length;
-      return needed ? this.read(bytes.subarray(tail), start + BigInt(tail)) : undefined;
+      return needed ? this.#readWhole(bytes.subarray(tail), start + BigInt(tail)) : undefined;
     };
     const headNeeded = extra > 0 || tail === 0;
-    const head = headNeeded ? this.read(bytes.subarray(0, this.#unit), start) : undefined;
+    const head = headNeeded ? this.#readWhole(bytes.subarray(0, this.#unit), start) : undefined;
     const both = isPromise(head) ? head.then(readTail) : readTail();
     return isPromise(both) ? both.then(finish) : finish();
+  }
+
+  /** For requests that became longer, as whole units, than the disk below takes. */
+  async #inPieces(bytes: Uint8Array, offset: bigint, step: (piece: Uint8Array, offset: bigint) => Awaitable<void>): Promise<void> {
+    for (let at = 0; at < bytes.length; at += this.#most) await step(bytes.subarray(at, at + this.#most), offset + BigInt(at));
   }
 
   #whole(length: number): number {

@@ -51,8 +51,8 @@ async function unlockDigest(
     const key = await openKeyslot(disk, keyslot, passphrase, options);
     if (key !== undefined) return key;
   }
-  const tried =
-    options.keyslot === undefined ? `none of the ${keyslots.length} keyslots in use opens` : `keyslot ${options.keyslot} does not open`;
+  const only = options.keyslot ?? (keyslots.length === 1 ? keyslots[0]?.id : undefined);
+  const tried = only === undefined ? `none of the ${keyslots.length} keyslots in use opens` : `keyslot ${only} does not open`;
   throw locked(`${tried} with this passphrase${untried(header)}`);
 }
 

@@ -18,11 +18,14 @@ export class Volume {
   /** @param keys - of each digest; overwritten here, as the ciphers have their own */
   constructor(header: LuksHeader, keys: ReadonlyMap<Digest, Uint8Array>) {
     const pool = new BufferPool();
-    this.#segments = header.segments.map((segment) => {
-      const cipher = sectorCipher(segment.encryption, keys.get(segment.digest) as Uint8Array, segment.sectorSize);
-      return { segment, cipher, order: new WriteOrder(), pool };
-    });
-    for (const key of keys.values()) key.fill(0);
+    try {
+      this.#segments = header.segments.map((segment) => {
+        const cipher = sectorCipher(segment.encryption, keys.get(segment.digest) as Uint8Array, segment.sectorSize);
+        return { segment, cipher, order: new WriteOrder(), pool };
+      });
+    } finally {
+      for (const key of keys.values()) key.fill(0);
+    }
   }
 
   /** A client's view. */
@@ -65,10 +68,7 @@ export class Volume {
 
 /** Any range is welcome: what is no whole sector is read, changed and written back here. */
 function blockSizeOver(below: BlockSize | undefined, unit: number): BlockSize {
-  const preferred = Math.max(4096, unit, below?.preferred ?? 0);
-  const largest = below?.maximum ?? 0xffffffff;
-  // A range that begins and ends within a unit becomes longer by almost two.
-  return { minimum: 1, preferred, maximum: largest === 0xffffffff ? largest : Math.max(preferred, largest - 2 * unit) };
+  return { minimum: 1, preferred: Math.max(4096, unit, below?.preferred ?? 0), maximum: Math.max(4096, below?.maximum ?? 0xffffffff) };
 }
 
 interface Part {

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import crypto, { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { argon2Own } from "../../../src/filters/luks/argon2/argon2.ts";
 import { blake2b } from "../../../src/filters/luks/argon2/blake2b.ts";
@@ -61,5 +61,21 @@ describe("Argon2", () => {
 
   test("gives a tag of any length", async () => {
     for (const length of [4, 64, 65, 128, 200]) expect(await argon2Own({ type: "argon2id", ...vector, length })).toHaveLength(length);
+  });
+
+  // Node 24.7 and later.
+  test.skipIf(!("argon2Sync" in crypto))("agrees with Node's own", async () => {
+    const { argon2Sync } = crypto as unknown as { argon2Sync(type: string, parameters: object): Uint8Array };
+    for (const type of ["argon2i", "argon2id"] as const) {
+      for (const [memory, lanes, passes] of [
+        [64, 1, 1],
+        [1000, 3, 2],
+        [4096, 4, 3],
+      ] as const) {
+        const { password, salt } = vector;
+        const nodes = argon2Sync(type, { message: password, nonce: salt, parallelism: lanes, tagLength: 64, memory, passes });
+        expect(hex(await argon2Own({ type, memory, lanes, passes, password, salt, length: 64 }))).toBe(hex(nodes));
+      }
+    }
   });
 });
