@@ -295,4 +295,28 @@ h.shutdown()
     const keys = ["--filter=error", "memory", "1M", "error=ENOSPC", "error-rate=100%"];
     expect(await logOf("diskwright", ...keys)).toBe(await logOf("nbdkit", ...keys));
   });
+
+  it("so do lists of exports, and a client that gets none", async () => {
+    const logs = await Promise.all(
+      (["nbdkit", "diskwright"] as const).map(async (who) => {
+        const file = join(tree(), "log");
+        const keys = ["get_size=echo 1000", "list_exports=echo NAMES; echo plain; echo 'b c'", `pread=echo EPERM no >&2; exit 1`];
+        const script = `nbdsh -c "
+h.set_opt_mode(True)
+h.connect_unix('$unixsocket')
+h.opt_list(lambda n,d: 0)
+h.opt_abort()"`;
+        const { code, stderr } = await command(who, ["-U", "-", "--filter=log", "eval", ...keys, `logfile=${file}`, "--run", script], {
+          env: { PATH: `/usr/bin:${process.env.PATH}` },
+        });
+        expect(code, stderr).toBe(0);
+        // How many requests a script takes at once is for the plugins to compare.
+        return readFileSync(file, "utf8")
+          .replace(/^.{27}/gm, "")
+          .replace(/thread_model=\d/, "thread_model=…");
+      }),
+    );
+    expect(logs[1]).toBe(logs[0]);
+    expect(logs[0]).toContain('...ListExports id=1 exports=(plain "b c") return=0');
+  });
 });

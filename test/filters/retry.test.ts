@@ -1,8 +1,13 @@
 // The retry filter.
 
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, it, test } from "vitest";
 import { DiskError, type OpenRequest, openDisk, type Plugin, pipe, type RetryOptions, retry } from "../../src/index.ts";
 import { type Call, classRam, type FakeClock, fail, fakeClock, faulty, hold, ram, recorded, testFilter } from "../../src/testing/index.ts";
+import { command } from "../fixtures/side-by-side.ts";
+import { describeWith } from "../fixtures/tools.ts";
+import { tree } from "../fixtures/tree.ts";
 
 /** Retries without waiting. */
 const atOnce: RetryOptions = { delay: 0 };
@@ -285,4 +290,40 @@ describe("retry", () => {
     [{ delay: "soon" }, 'delay "soon": expected seconds'],
     [{ exponential: "no" }, "exponential no: expected true or false"],
   ])("refuses %j", (options, text) => expect(() => retry(options as never)).toThrow(text));
+});
+
+describeWith(["nbdkit", "nbdsh"], "retry, side by side with nbdkit", () => {
+  it.each([
+    ["a read that fails once is made again on a disk that was opened again", 2, "0 1"],
+    ["a read that always fails is made as often as it is to", 99, "1 0"],
+  ])("%s", async (_what, failures, expected) => {
+    const outcomes = await Promise.all(
+      (["nbdkit", "diskwright"] as const).map(async (who) => {
+        const root = tree();
+        const [seen, result] = [join(root, "seen"), join(root, "result")];
+        const pread = `echo pread >> ${seen}; if [ $(grep -c pread ${seen}) -lt ${failures} ]; then echo EPERM broken >&2; exit 1; fi; dd if=/dev/zero bs=$3 count=1 2>/dev/null`;
+        const script = `nbdsh -u "$uri" -c "
+try:
+    h.pread(512, 0); r = '0 1'
+except nbd.Error as e: r = '1 0'
+open('${result}', 'w').write(r)"`;
+        const keys = [
+          "retries=1",
+          "retry-delay=1",
+          "get_size=echo 1048576",
+          `open=echo open >> ${seen}`,
+          `close=echo close >> ${seen}`,
+          `pread=${pread}`,
+        ];
+        const { code, stderr } = await command(who, ["-U", "-", "--filter=retry", "eval", ...keys, "--run", script], {
+          env: { PATH: `/usr/bin:${process.env.PATH}` },
+        });
+        expect(code, stderr).toBe(0);
+        return { result: readFileSync(result, "utf8"), seen: readFileSync(seen, "utf8").trim().split("\n") };
+      }),
+    );
+    expect(outcomes[1]).toEqual(outcomes[0]);
+    expect(outcomes[0]?.result).toBe(expected);
+    expect(outcomes[0]?.seen.slice(0, 5)).toEqual(["open", "pread", "close", "open", "pread"]);
+  });
 });
