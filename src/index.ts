@@ -48,6 +48,7 @@ export { type NozeroOptions, nozero } from "./filters/nozero.ts";
 export { type OffsetOptions, offset } from "./filters/offset.ts";
 export { type PartitionOptions, partition } from "./filters/partition.ts";
 export { type PauseFilter, type PauseOptions, pause } from "./filters/pause.ts";
+export { type ProtectedRange, protect } from "./filters/protect.ts";
 export { type BitRate, type RateOptions, rate } from "./filters/rate.ts";
 export { readahead } from "./filters/readahead.ts";
 export { type ReadonlyOptions, readonly } from "./filters/readonly.ts";

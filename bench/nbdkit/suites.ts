@@ -4,6 +4,7 @@ import type { Suite } from "./suite.ts";
 import { fileSuite } from "./suites/file.ts";
 import { luksSuite } from "./suites/luks.ts";
 import { memorySuite } from "./suites/memory.ts";
+import { sparseRandomSuite } from "./suites/sparse-random.ts";
 import { xzSuite } from "./suites/xz.ts";
 import { zstdSuite } from "./suites/zstd.ts";
 
@@ -12,6 +13,7 @@ export const suites: readonly Suite[] = [
   memorySuite,
   fileSuite,
   luksSuite,
+  sparseRandomSuite,
   xzSuite,
   zstdSuite,
 ];

@@ -19,17 +19,19 @@ import { logEntry } from "./filters/log.ts";
 import { luksEntry } from "./filters/luks.ts";
 import { nocacheEntry } from "./filters/nocache.ts";
 import { noextentsEntry } from "./filters/noextents.ts";
+import { nozeroEntry } from "./filters/nozero.ts";
 import { offsetEntry } from "./filters/offset.ts";
 import { partitionEntry } from "./filters/partition.ts";
 import { pauseEntry } from "./filters/pause.ts";
+import { protectEntry } from "./filters/protect.ts";
 import { rateEntry } from "./filters/rate.ts";
 import { readaheadEntry } from "./filters/readahead.ts";
 import { readonlyEntry } from "./filters/readonly.ts";
 import { retryEntry } from "./filters/retry.ts";
 import { statsEntry } from "./filters/stats.ts";
 import { swabEntry } from "./filters/swab.ts";
-import { truncateEntry } from "./filters/truncate.ts";
 import { tarEntry } from "./filters/tar.ts";
+import { truncateEntry } from "./filters/truncate.ts";
 
 /** Every filter that comes with this package. */
 export const filters: readonly FilterEntry[] = [
@@ -52,9 +54,11 @@ export const filters: readonly FilterEntry[] = [
   luksEntry,
   nocacheEntry,
   noextentsEntry,
+  nozeroEntry,
   offsetEntry,
   partitionEntry,
   pauseEntry,
+  protectEntry,
   rateEntry,
   readaheadEntry,
   readonlyEntry,

@@ -19,6 +19,7 @@ export function capabilitiesOf(connection: Connection): Capabilities {
     extents: connection.extents !== undefined,
     views: connection.views !== undefined,
     fua: write ? (traits.fua ?? (flush ? "emulate" : "none")) : "none",
+    offersZero: write && (traits.offersZero ?? true),
     fastZero: zero && (traits.fastZero ?? false),
     trimZeroes: write && (traits.trimZeroes ?? false),
     multiConn: traits.multiConn ?? false,

@@ -80,12 +80,13 @@ function keepUntouched(disk: Writable<Disk>, below: Disk, { traits = {} }: Overr
 
 /** What a filter's disk says of itself unless told otherwise: as below, with flags passed on rather than emulated once more. */
 function inheritedTraits(below: Disk, has: Has): Partial<Traits> {
-  const { write, fua, zero, fastZero, trimZeroes, multiConn, rotational, cache } = below.capabilities;
+  const { write, fua, zero, offersZero, fastZero, trimZeroes, multiConn, rotational, cache } = below.capabilities;
   return {
     multiConn,
     rotational,
     ...(write && fua !== "none" && { fua: "native" }),
     ...(write && fua === "none" && !has("flush") && { fua: "none" }),
+    ...(write && { offersZero }),
     ...(zero && { fastZero }),
     // What reads as zeroes below need not do so through a filter that changes what is read or trimmed.
     ...(write && !has("read") && !has("trim") && { trimZeroes }),

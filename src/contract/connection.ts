@@ -90,6 +90,8 @@ export interface Traits {
    * refuse it. Default: `emulate` where there is a flush, else `none`.
    */
   readonly fua: "none" | "emulate" | "native";
+  /** Clients are told that they can have ranges zeroed; `false` makes them write zeroes. In process zeroing works as ever. Default: true. */
+  readonly offersZero: boolean;
   /** `zero` heeds `flags.fastZero`. Default: false, and fast zeroing is refused with ENOTSUP. */
   readonly fastZero: boolean;
   /** A trimmed range reads as zeroes, so that trimming may stand in for a missing `zero`. Default: false. */

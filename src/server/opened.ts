@@ -59,9 +59,10 @@ function transmissionFlags({ capabilities }: Disk, readonly: boolean, mode: Repl
   if (mode !== "simple") flags |= Flag.SEND_DF;
   if (mode === "extended" && contexts > 0) flags |= Flag.BLOCK_STATUS_PAYLOAD;
   if (readonly) return flags;
-  flags |= Flag.SEND_WRITE_ZEROES;
   if (capabilities.fua !== "none") flags |= Flag.SEND_FUA;
   if (capabilities.trim) flags |= Flag.SEND_TRIM;
+  if (!capabilities.offersZero) return flags;
+  flags |= Flag.SEND_WRITE_ZEROES;
   // Where zeroing is always writing, a fast one always fails at once: that is an answer too.
   if (capabilities.fastZero || !capabilities.zero) flags |= Flag.SEND_FAST_ZERO;
   return flags;
