@@ -42,14 +42,27 @@ export function pause(options: PauseOptions = {}): PauseFilter {
   if (path !== undefined && (typeof path !== "string" || path === ""))
     throw new DiskError("EINVAL", `control ${JSON.stringify(path)}: expected the path of a socket`);
   const keeper = new Gatekeeper();
-  let control: Control | undefined;
+  /** One for all disks that the filter is laid over. */
+  let control: Promise<Control> | undefined;
+  let users = 0;
   const over = wrappingFilter("pause", (disk, { signal }) => requests(disk, keeper, signal), {
     async start() {
-      if (path !== undefined) control = await listenForControl(path, keeper);
+      if (path === undefined) return;
+      control ??= listenForControl(path, keeper);
+      try {
+        await control;
+        users += 1;
+      } catch (error) {
+        control = undefined;
+        throw error;
+      }
     },
     async close() {
-      await control?.close();
+      users -= 1;
+      if (users > 0 || control === undefined) return;
+      const closing = control;
       control = undefined;
+      await (await closing).close();
     },
   });
   const filter = (next: Parameters<Filter>[0]): ReturnType<Filter> => over(next);

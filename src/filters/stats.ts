@@ -77,10 +77,11 @@ export function stats(options: StatsOptions = {}): StatsFilter {
 
   const over = wrappingFilter("stats", (disk) => witnessed(disk, new Requests(tally, clock)), {
     async start() {
-      if (users === 0) tally = new Tally(clock, threshold > 0);
-      users += 1;
       // Refuses service where there is no place for the report, rather than losing it at the end.
       if (file !== undefined) await (await open(file, "a")).close();
+      // One filter may be laid over several disks: it counts for all of them together.
+      if (users === 0) tally = new Tally(clock, threshold > 0);
+      users += 1;
     },
     async close() {
       users -= 1;

@@ -193,6 +193,18 @@ describe("log", () => {
     expect(readFileSync(file, "utf8")).toMatch(/\.\.\.Read id=1 return=0\n$/);
   });
 
+  it("writes one file for all disks that it is laid over", async () => {
+    const file = join(tree(), "log");
+    const noted = log({ file });
+    const [one, two] = [await openDisk(pipe(ram(512), noted)), await openDisk(pipe(ram(512), noted))];
+    await one.close();
+    await two.read(new Uint8Array(1), 0n);
+    await two.close();
+    const text = readFileSync(file, "utf8");
+    expect(text).toContain("connection=2 Read id=1");
+    expect(text.match(/Disconnect/g)).toHaveLength(2);
+  });
+
   it("writes to a stream", async () => {
     const to = new PassThrough();
     await (await openDisk(pipe(ram(512), log({ to })))).close();

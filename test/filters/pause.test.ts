@@ -166,6 +166,20 @@ describe("pause", () => {
     expect(await another("r")).toBe("R");
   });
 
+  it("pauses all disks that it is laid over, by one socket", async () => {
+    const control = join(tree(), "control");
+    const brake = pause({ control });
+    const [one, two] = [await openDisk(pipe(ram(512), brake)), await openDisk(pipe(ram(512), brake))];
+    await one.close();
+    const { ask } = await controller(control);
+    await ask("p");
+    const reading = two.read(new Uint8Array(1), 0n);
+    await ask("r");
+    await reading;
+    await two.close();
+    expect(existsSync(control)).toBe(false);
+  });
+
   it("does not take a socket away from somebody who listens", async () => {
     const control = join(tree(), "control");
     const other = createServer().listen(control);

@@ -116,6 +116,18 @@ describe("stats", () => {
     expect(count()).toBe(2);
   });
 
+  it("counts for all disks that it is laid over, and reports once", async () => {
+    const reports: string[] = [];
+    const counted = stats({ to: (report) => reports.push(report) });
+    const [one, two] = [await openDisk(pipe(ram(512), counted)), await openDisk(pipe(ram(512), counted))];
+    await one.read(new Uint8Array(1), 0n);
+    await one.close();
+    await two.read(new Uint8Array(1), 0n);
+    expect(reports).toEqual([]);
+    await two.close();
+    expect(reports).toEqual([expect.stringMatching(/^total: 2 ops/)]);
+  });
+
   it("does not start when its file cannot be made", async () => {
     await expect(openDisk(pipe(ram(512), stats({ file: "/nonexistent/stats" })))).rejects.toThrow("ENOENT");
   });

@@ -18,11 +18,14 @@ export interface Outlet {
 /** Lines in a file. Each is written at once: it is there when the next request goes wrong. */
 export function fileOutlet(path: string, append: boolean): Outlet {
   let fd: number | undefined;
+  /** Disks that the filter is laid over, and that are in use. */
+  let users = 0;
   let appending = append;
   const warn = warnOnce(`writing the log ${path}`);
   return {
     open() {
-      fd = openSync(path, appending ? "a" : "w");
+      fd ??= openSync(path, appending ? "a" : "w");
+      users += 1;
       // A disk that is opened anew in process goes on where it was.
       appending = true;
     },
@@ -30,8 +33,11 @@ export function fileOutlet(path: string, append: boolean): Outlet {
       if (fd !== undefined) warn(() => writeSync(fd as number, `${formatLine(entry)}\n`));
     },
     close() {
-      if (fd !== undefined) closeSync(fd);
+      users -= 1;
+      if (users > 0 || fd === undefined) return;
+      const closing = fd;
       fd = undefined;
+      closeSync(closing);
     },
   };
 }
