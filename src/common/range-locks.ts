@@ -13,14 +13,8 @@ interface Waiting extends Held {
 
 /**
  * Locks on ranges of blocks. Those who answer at once need none: they ask {@link RangeLocks.isFree} and are done before anyone else is heard.
- * Those who turn out to answer later say so with {@link RangeLocks.during}; those who have to wait do so with {@link RangeLocks.run}.
- *
- * @example
- * ```ts
- * if (!locks.isFree(first, last, true)) return locks.run(first, last, true, () => change(first, last));
- * const done = change(first, last);
- * return isPromise(done) ? locks.during(first, last, true, done) : done;
- * ```
+ * Those who turn out to answer later say so with {@link RangeLocks.during}, still in the same turn; those who have to wait do so with
+ * {@link RangeLocks.run}.
  */
 export class RangeLocks {
   readonly #held: Set<Held> = new Set();
