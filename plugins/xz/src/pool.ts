@@ -93,8 +93,8 @@ export class Pool {
   }
 
   #start(): Worker {
-    // From the sources, in tests, it is the built one: Node runs no TypeScript.
-    const worker = new Worker(new URL(import.meta.url.endsWith(".ts") ? "../dist/worker.js" : "./worker.js", import.meta.url));
+    // Spelled so that bundlers see it.
+    const worker = new Worker(new URL("./worker.js", import.meta.url));
     let failure: unknown;
     worker.on("message", (answer: Answer) => {
       const waiting = this.#busy.get(worker);
