@@ -2,6 +2,7 @@
 
 import { timingSafeEqual } from "node:crypto";
 import type { Disk } from "../../contract/disk.ts";
+import { errorCode } from "../../contract/error.ts";
 import { merge } from "./af-splitter.ts";
 import type { Digest, Keyslot, LuksHeader } from "./header.ts";
 import { areaSize } from "./header1.ts";
@@ -47,10 +48,18 @@ async function unlockDigest(
   options: UnlockOptions,
 ): Promise<Uint8Array> {
   const keyslots = candidates(header, digest, options.keyslot);
+  let tooLarge: unknown;
   for (const keyslot of keyslots) {
-    const key = await openKeyslot(disk, keyslot, passphrase, options);
-    if (key !== undefined) return key;
+    try {
+      const key = await openKeyslot(disk, keyslot, passphrase, options);
+      if (key !== undefined) return key;
+    } catch (error) {
+      // Another keyslot may do with less memory.
+      if (errorCode(error) !== "ENOMEM") throw error;
+      tooLarge ??= error;
+    }
   }
+  if (tooLarge !== undefined) throw tooLarge;
   const only = options.keyslot ?? (keyslots.length === 1 ? keyslots[0]?.id : undefined);
   const tried = only === undefined ? `none of the ${keyslots.length} keyslots in use opens` : `keyslot ${only} does not open`;
   throw locked(`${tried} with this passphrase${untried(header)}`);

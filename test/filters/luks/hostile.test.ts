@@ -293,6 +293,21 @@ describe("LUKS2, the JSON", () => {
     });
   });
 
+  test("a keyslot that takes too much memory is passed over for one that does not", async () => {
+    const bytes = await withJson((metadata: Json) => {
+      const { keyslots, digests } = metadata as {
+        keyslots: Record<string, Record<string, unknown>>;
+        digests: Record<string, Record<string, unknown>>;
+      };
+      const kdf = { type: "argon2id", time: 1, memory: 2 ** 21, cpus: 4, salt: "AAAAAAAAAAA=" };
+      keyslots["1"] = { ...keyslots["0"] };
+      keyslots["0"] = { ...keyslots["0"], kdf, area: { ...(keyslots["0"]?.area as object), offset: "36864" } };
+      (digests["0"] as Record<string, unknown>).keyslots = ["0", "1"];
+    });
+    await unlocked(ram(bytes));
+    await expect(unlocked(ram(bytes), { passphrase: "wrong" })).rejects.toMatchObject({ code: "ENOMEM" });
+  });
+
   test("1000 changes of values, of all sorts", async () => {
     const draw = new Random(7);
     const values = [
