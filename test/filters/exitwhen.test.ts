@@ -127,11 +127,13 @@ describe("exitwhen", () => {
     execFileSync("mkfifo", [path]);
     const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
     const writer = openSync(path, "w");
-    const { closed, uri } = await server({ pipeClosed: fd });
+    const ending = exitWhen({ pipeClosed: fd });
+    const [one, two] = [await serve(pipe(memory(512), ending), { unix: true }), await serve(pipe(memory(512), ending), { unix: true })];
     writeSync(writer, "whatever is written is no news");
-    await (await connect(uri)).close();
+    await (await connect(one.uri as string)).close();
     closeSync(writer);
-    await closed;
+    await one.closed;
+    await two.closed;
   });
 
   it("looks when a client comes, and when the last one leaves", async () => {

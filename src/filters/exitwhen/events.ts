@@ -26,30 +26,46 @@ export function fileDeleted(path: string): Event {
 export function pipeClosed(fd: number): Event {
   let socket: Socket | undefined;
   let closed = false;
+  // Several disks may wait for it, and a descriptor can be listened to once.
+  let users = 0;
+  const tells = new Set<() => void>();
   return {
     start(tell) {
-      try {
-        socket = new Socket({ fd, readable: true, writable: false });
-      } catch (error) {
-        throw new DiskError("EINVAL", `pipeClosed ${fd}: no pipe can be read there (${errorText(error)})`, { cause: error });
-      }
-      const end = (): void => {
-        closed = true;
-        tell();
-      };
-      socket
-        .on("error", () => undefined)
-        .on("close", end)
-        .on("end", end);
-      socket.resume();
-      // Waiting for it is no reason to go on.
-      socket.unref();
+      socket ??= closed ? undefined : open();
+      users += 1;
+      tells.add(tell);
     },
     happened: () => closed,
     stop() {
+      users = Math.max(0, users - 1);
+      if (users > 0) return;
+      tells.clear();
+      // That we close it is no news.
       socket?.removeAllListeners("close").removeAllListeners("end").destroy();
+      socket = undefined;
     },
   };
+
+  function open(): Socket {
+    let pipe: Socket;
+    try {
+      pipe = new Socket({ fd, readable: true, writable: false });
+    } catch (error) {
+      throw new DiskError("EINVAL", `pipeClosed ${fd}: no pipe can be read there (${errorText(error)})`, { cause: error });
+    }
+    const end = (): void => {
+      closed = true;
+      for (const tell of tells) tell();
+    };
+    pipe
+      .on("error", () => undefined)
+      .on("close", end)
+      .on("end", end);
+    pipe.resume();
+    // Waiting for it is no reason to go on.
+    pipe.unref();
+    return pipe;
+  }
 }
 
 export function processExits(pid: number): Event {
