@@ -7,7 +7,7 @@ import { filesUnder } from "../checks/files.mjs";
 /** The pages that have code to be checked. @param {string} root @returns {string[]} */
 export function pages(root) {
   return filesUnder(root, "").filter((file) =>
-    /^(README|CONTRIBUTING)\.md$|^docs\/.*\.md$|^examples\/.*\.md$|^plugins\/[^/]+\/.*\.md$/.test(file),
+    /^(README|CONTRIBUTING)\.md$|^docs\/.*\.md$|^examples\/.*\.md$|^plugins\/[^/]+\/(?!etc\/).*\.md$/.test(file),
   );
 }
 
