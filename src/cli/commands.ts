@@ -4,6 +4,7 @@ import { errorText } from "../contract/error.ts";
 import type { Catalogue } from "./catalogue.ts";
 import { columns } from "./help.ts";
 import { complain, type Host } from "./host.ts";
+import { isFile } from "./script/file.ts";
 import { serveCommand } from "./serve.ts";
 import { didYouMean } from "./suggest.ts";
 import { UsageError } from "./usage-error.ts";
@@ -55,7 +56,7 @@ async function withoutCommand(name: string | undefined, rest: readonly string[],
 }
 
 function unknownCommand(name: string, rest: readonly string[], catalogue: Catalogue): UsageError {
-  const forServe = name.startsWith("-") || catalogue.plugins.some((entry) => entry.name === name);
+  const forServe = name.startsWith("-") || isFile(name) || catalogue.plugins.some((entry) => entry.name === name);
   if (forServe) return new UsageError(`there is no command '${name}': did you mean diskwright serve ${[name, ...rest].join(" ")}?`);
   const names = commands.map((command) => command.name);
   return new UsageError(`there is no command '${name}'${didYouMean(name, names)}`);

@@ -1,5 +1,6 @@
 // The iso plugin: folders as a CD-ROM, made by one of the programs for that when the plugin starts.
 
+import { fstatSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { basename, resolve } from "node:path";
 import { runChild } from "../common/child.ts";
@@ -66,19 +67,22 @@ export function iso(folders: string | readonly string[], options: IsoOptions = {
 const programs: readonly string[] = ["xorriso", "genisoimage", "mkisofs"];
 
 async function make(program: string | undefined, args: readonly string[], output: number, signal: AbortSignal): Promise<void> {
+  let found = false;
   for (const candidate of program === undefined ? programs : [program]) {
     // xorriso is another program unless it is told to be this one.
     const role = basename(candidate) === "xorriso" ? ["-as", "mkisofs"] : [];
     try {
       const { code, signal: killed, stderr } = await runChild(candidate, [...role, "-quiet", ...args], { output, signal });
-      if (code === 0) return;
       const how = killed === null ? `it ended with exit code ${code}` : `it was ended by ${killed}`;
-      throw new Error(`iso: ${candidate}: ${how}\n${stderr}`.trimEnd());
+      if (code !== 0) throw new Error(`iso: ${candidate}: ${how}\n${stderr}`.trimEnd());
+      found = true;
+      // xorriso makes nothing of folders without files; the others make an image that is empty.
+      if (fstatSync(output).size > 0) return;
     } catch (error) {
       if (errorCode(error) !== "ENOENT" || program !== undefined || signal.aborted) throw error;
     }
   }
-  throw new Error(`iso: there is none of ${programs.join(", ")} on the PATH: install one of them, or say which program it is`);
+  if (!found) throw new Error(`iso: there is none of ${programs.join(", ")} on the PATH: install one of them, or say which program it is`);
 }
 
 async function checkFolder(path: string): Promise<void> {

@@ -72,6 +72,15 @@ describeWith(["xorriso", "isoinfo"], "an image", () => {
     expect((await run("isoinfo", ["-R", "-f", "-i", await saved(again)])).stdout).toContain("new.txt");
   });
 
+  describeWith(["genisoimage"], "of an empty folder", () => {
+    test("is an image too, although xorriso makes none", async () => {
+      await using disk = await openDisk(iso(tree()));
+      expect((await run("isoinfo", ["-d", "-i", await saved(disk)])).stdout).toContain("CD-ROM is in ISO 9660 format");
+      await using nothing = await openDisk(iso(tree(), { program: "xorriso" }));
+      expect(nothing.size).toBe(0n);
+    });
+  });
+
   for (const name of ["xorriso", "genisoimage", "mkisofs"]) {
     describeWith([name], `by ${name}`, () => {
       test("is the same", async () => {

@@ -1,7 +1,7 @@
 // One client's view of a disk that a script is.
 
 import type { Connection } from "../../contract/connection.ts";
-import { failAfter } from "../../contract/every-step.ts";
+import { everyStep, failAfter } from "../../contract/every-step.ts";
 import type { OpenRequest } from "../../contract/plugin.ts";
 import { type Answer, scriptError, type Wishes } from "./answer.ts";
 import type { Method } from "./methods.ts";
@@ -9,13 +9,17 @@ import { readBlockSize, readExtents, readMode, readSize, readText } from "./outp
 import type { CallOptions, Runner } from "./runner.ts";
 import { Turns } from "./turns.ts";
 
-/** Opens the disk for a client: asks the script for a handle, and then for all that it can do. */
-export async function openConnection(runner: Runner, request: OpenRequest, wishes: Wishes): Promise<Connection> {
+/**
+ * Opens the disk for a client: asks the script for a handle, and then for all that it can do.
+ *
+ * @param leave - called when the client is gone
+ */
+export async function openConnection(runner: Runner, request: OpenRequest, wishes: Wishes, leave?: () => void): Promise<Connection> {
   const { exportName, readonly, tls, signal } = request;
   const { stdout } = await runner.call("open", [String(readonly), exportName, String(tls)], { signal, wishes });
   const client = new Client(runner, readText(stdout), signal, wishes);
   try {
-    return await client.connection(readonly);
+    return await client.connection(readonly, leave);
   } catch (error) {
     return failAfter(error, () => client.close());
   }
@@ -34,7 +38,7 @@ class Client {
     this.#turns = runner.threadModel === "serialize_requests" ? new Turns(1) : undefined;
   }
 
-  async connection(readonly: boolean): Promise<Connection> {
+  async connection(readonly: boolean, leave?: () => void): Promise<Connection> {
     const size = readSize((await this.#must("get_size")).stdout, this.#runner.about("get_size"));
     const blockSize = await this.#ask("block_size", readBlockSize);
     const description = await this.#ask("export_description", readText);
@@ -75,7 +79,11 @@ class Client {
         },
       }),
       ...(cache === "native" && { cache: (offset, length) => this.#do("cache", [length, offset]) }),
-      close: () => this.close(),
+      close: () =>
+        everyStep(
+          () => this.close(),
+          () => leave?.(),
+        ),
     };
   }
 

@@ -44,8 +44,7 @@ export function scriptPlugin(script: Script, given: ScriptParameters | undefined
       const { runner, clients, shutdown } = use();
       const leave = await clients?.take(request.signal);
       try {
-        const connection = await openConnection(runner, request, { shutdown, disconnect: (how) => request.disconnect(how) });
-        return leave === undefined ? connection : { ...connection, close: () => everyStep(() => connection.close?.(), leave) };
+        return await openConnection(runner, request, { shutdown, disconnect: (how) => request.disconnect(how) }, leave);
       } catch (error) {
         leave?.();
         throw error;
