@@ -28,7 +28,10 @@ export type FileSource =
       readonly dirfd: number;
     }
   | {
-      /** The file descriptor of an open file or block device. It stays yours: close it once the plugin is closed. */
+      /**
+       * The file descriptor of an open file or block device. It stays yours: close it once the plugin is closed. Where it stands in the file changes as
+       * holes are looked for.
+       */
       readonly fd: number;
     };
 

@@ -30,7 +30,8 @@ export async function connectionTo(file: OpenFile, use: CacheUse): Promise<Conne
 
 async function connectionOver(file: OpenFile, { uncached, advice }: CacheUse, system: Native | undefined): Promise<Connection> {
   const { fd, size, writable, device } = file;
-  if (system !== undefined && advice !== "normal") await system.advise(fd, 0n, 0n, advice);
+  // A hint: a file system that takes none is as good.
+  if (system !== undefined && advice !== "normal") await system.advise(fd, 0n, 0n, advice).catch(() => undefined);
   const known = system !== undefined && (await knowsHoles(file, system)) ? holes(file, system) : undefined;
   const extents = known?.list ?? (system === undefined && device === false ? scanning(file) : undefined);
   const connection: Connection = {

@@ -16,7 +16,7 @@ const MOST_EXACT = BigInt(Number.MAX_SAFE_INTEGER);
 
 /**
  * Chooses how a file is written. A plain write into the page cache may wait: for a journal's commit, or because more is dirty than the disk
- * can take. So it is made at once only where files are memory, or where the kernel knows how to write without waiting (XFS, Btrfs).
+ * can take. So it is made at once only where files are memory, or where the kernel knows how to write without waiting (XFS).
  */
 export function writing(file: OpenFile, system: Native | undefined): Writing {
   const { fd } = file;

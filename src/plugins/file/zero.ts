@@ -15,7 +15,7 @@ export interface Zeroing {
 type Way = (offset: bigint, length: bigint) => Promise<void>;
 
 /**
- * Chooses how ranges are zeroed and trimmed. What is refused once with ENOTSUP is not tried again.
+ * Chooses how ranges are zeroed and trimmed. What is refused once, as not supported, is not tried again.
  *
  * @param write - writes the edges of ranges that a device cannot zero
  */
@@ -71,7 +71,10 @@ function inner(offset: bigint, length: bigint, block: bigint): readonly [start: 
   return [((offset + block - 1n) / block) * block, (end / block) * block];
 }
 
-/** Tells whether a way worked; one that is refused with ENOTSUP is no way from then on. */
+/** What file systems say that do not know a way, ENOSYS being that of FUSE. */
+const refusals: readonly string[] = ["ENOTSUP", "ENOSYS", "ENODEV"];
+
+/** Tells whether a way worked; one that is refused is no way from then on. */
 function untilRefused(way: Way): (offset: bigint, length: bigint) => Promise<boolean> {
   let works = true;
   return async (offset, length) => {
@@ -80,7 +83,7 @@ function untilRefused(way: Way): (offset: bigint, length: bigint) => Promise<boo
       await way(offset, length);
       return true;
     } catch (error) {
-      if (errorCode(error) !== "ENOTSUP") throw error;
+      if (!refusals.includes(errorCode(error))) throw error;
       works = false;
       return false;
     }
