@@ -21,10 +21,11 @@ export const MAX_STRIPES = 16_384;
 export function checkKdf(kdf: Kdf, where: string): void {
   if (kdf.type === "pbkdf2") return checkIterations(kdf, where);
   const { passes, memory, lanes } = kdf;
-  if (!(lanes >= 1 && lanes <= MAX_LANES)) throw refused(`${where} asks for ${lanes} threads of ${kdf.type}: expected 1 to ${MAX_LANES}`);
+  if (!(Number.isInteger(lanes) && lanes >= 1 && lanes <= MAX_LANES))
+    throw refused(`${where} asks for ${lanes} threads of ${kdf.type}: expected 1 to ${MAX_LANES}`);
   if (memory < 8 * lanes)
     throw refused(`${where} asks for ${memory} KiB of memory: ${kdf.type} takes at least 8 for each of ${lanes} threads`);
-  if (!(passes >= 1) || passes * memory > MAX_BLOCKS) {
+  if (!(Number.isInteger(passes) && passes >= 1 && passes * memory <= MAX_BLOCKS)) {
     throw refused(
       `${where} asks for ${passes} passes of ${kdf.type} over ${memory} KiB: at most ${MAX_BLOCKS} KiB in all are gone through`,
     );
