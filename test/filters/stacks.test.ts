@@ -1,63 +1,26 @@
 // Filters that are to change nothing, over several plugins and over each other: nobody can tell that they are there.
-// A new filter with settings under which it changes nothing is one line in the table.
+// A new filter with settings under which it changes nothing is one line in fixtures/transparent.ts.
 
 import { describe, expect, it } from "vitest";
 import { errorCode, errorText, isPromise } from "../../src/contract/index.ts";
 import {
-  blocksize,
   type Connection,
   cache,
   cow,
   type Disk,
-  delay,
-  error,
-  exitLast,
-  exitWhen,
-  exportName,
   type Filter,
   filter,
   fua,
-  ip,
-  limit,
-  log,
   memory,
   nocache,
   noextents,
-  offset,
   openDisk,
   type Plugin,
-  pause,
   pipe,
-  rate,
   readahead,
-  readonly,
-  retry,
-  stats,
-  swab,
-  truncate,
 } from "../../src/index.ts";
 import { type Call, classRam, ram, recorded } from "../../src/testing/index.ts";
-
-/** Filters, as they change nothing. */
-const transparent: Readonly<Record<string, () => Filter>> = {
-  blocksize: () => blocksize(),
-  delay: () => delay(),
-  error: () => error(),
-  exitlast: () => exitLast(),
-  exitwhen: () => exitWhen({ when: new AbortController().signal }),
-  exportname: () => exportName(),
-  ip: () => ip({ allow: "all" }),
-  limit: () => limit({ limit: 100 }),
-  log: () => log({ to: () => undefined }),
-  offset: () => offset(),
-  pause: () => pause(),
-  rate: () => rate(),
-  readonly: () => readonly({ when: () => false }),
-  retry: () => retry(),
-  stats: () => stats(),
-  swab: () => swab({ bits: 8 }),
-  truncate: () => truncate(),
-};
+import { transparent } from "../fixtures/transparent.ts";
 
 /** Filters that do something, through which the same bytes are read and written all the same. */
 const sameBytes: Readonly<Record<string, () => Filter>> = {
