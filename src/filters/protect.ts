@@ -1,88 +1,116 @@
-// The protect filter: parts of a disk that can be read, and written only with what is there already.
+// The protect filter: parts of a disk that cannot be changed.
 
-import { type Difference, difference, notZero } from "../common/same-content.ts";
-import { type Awaitable, andThen, isPromise } from "../contract/awaitable.ts";
+import { isZeroes } from "../common/zeroes.ts";
+import { type Awaitable, isPromise } from "../contract/awaitable.ts";
 import type { Disk } from "../contract/disk.ts";
 import { DiskError } from "../contract/error.ts";
-import { filter, type Overrides } from "../contract/filter.ts";
+import { filter } from "../contract/filter.ts";
 import type { Filter } from "../contract/plugin.ts";
-import { between, joined, type ProtectedRange, type Span, spansOf, within } from "./protect/ranges.ts";
+import type { Size } from "../contract/size.ts";
+import { slices } from "../contract/slices.ts";
+import { type Part, partsOf, protectedParts, toRange } from "./protect/ranges.ts";
 
-export type { ProtectedRange } from "./protect/ranges.ts";
+/** A range that {@link protect} protects. */
+export interface ProtectedRange {
+  /** Where it starts, in bytes. Default: 0. */
+  readonly offset?: Size;
+  /** How many bytes. Default: all that follow. */
+  readonly length?: Size;
+  /** Protects everything but this range. Default: false. */
+  readonly outside?: boolean;
+}
 
 /**
- * Protects parts of a disk. A request that would change anything there fails with EPERM and changes nothing elsewhere; one that writes what is there
- * already succeeds, as programs that write whole blocks do.
+ * Protects parts of a disk against change. A write succeeds if it leaves the protected bytes as they are, and fails with EPERM otherwise, without writing
+ * anything. Trimming leaves protected bytes alone.
  *
- * @param ranges - objects, or text as nbdkit takes it: `0-0x1bd`, `512-`, `~1048576-2097151` (all but that); the end is the last byte
- * @throws DiskError EINVAL when a range is none
- * @example A boot sector whose code stays as it is, while its partition table may change
+ * @param ranges - what is protected; as nbdkit writes it, a range is `START-END`, its last byte included, or `~START-END` for everything but that
+ * @throws DiskError EINVAL when one is no range
+ * @example The boot code is protected, the partition table is not
  * ```ts
- * const disk = pipe(memory("1G"), protect("0-0x1bd"));
+ * const disk = pipe(myPlugin, protect({ offset: 0, length: 446 }));
  * ```
  */
 export function protect(...ranges: readonly (ProtectedRange | string)[]): Filter {
-  const spans = joined(ranges.flatMap(spansOf));
-  return filter("protect", (disk, { signal }) => overrides(disk, spans, signal));
+  const given = ranges.map(toRange);
+  return filter("protect", (disk) => {
+    const guarded = protectedParts(given, disk.size);
+    if (guarded.length === 0 || !disk.capabilities.write) return {};
+    const { capabilities: can } = disk;
+    const split = (offset: bigint, length: bigint): readonly Part[] => partsOf(guarded, offset, length);
+    return {
+      traits: { trimZeroes: false },
+
+      write(source, offset, flags) {
+        const parts = split(offset, BigInt(source.length));
+        if (!parts.some(isProtected)) return disk.write(source, offset, flags);
+        const write = (): Awaitable<void> => (parts.every(isProtected) ? undefined : disk.write(source, offset, flags));
+        return after(
+          eachProtected(disk, parts, (bytes, at) => {
+            const start = Number(at - offset);
+            if (Buffer.compare(bytes, source.subarray(start, start + bytes.length)) !== 0) throw refused("write", at);
+          }),
+          write,
+        );
+      },
+
+      ...(can.zero && {
+        zero(offset, length, flags) {
+          const parts = split(offset, length);
+          if (!parts.some(isProtected)) return disk.zero(offset, length, flags);
+          if (flags.fastZero) throw new DiskError("ENOTSUP", "cannot zero fast: protected bytes have to be looked at");
+          const zero = (): Awaitable<void> => (parts.every(isProtected) ? undefined : disk.zero(offset, length, flags));
+          return after(
+            eachProtected(disk, parts, (bytes, at) => {
+              if (!isZeroes(bytes)) throw refused("zero", at);
+            }),
+            zero,
+          );
+        },
+      }),
+
+      ...(can.trim && {
+        trim(offset, length, flags) {
+          const parts = split(offset, length);
+          if (!parts.some(isProtected)) return disk.trim(offset, length, flags);
+          return inTurn(
+            parts.filter((part) => !part.guarded),
+            (part) => disk.trim(part.start, part.end - part.start, flags),
+          );
+        },
+      }),
+    };
+  });
 }
 
-function overrides(disk: Disk, spans: readonly Span[], signal: AbortSignal): Overrides {
-  const { capabilities: can, room } = disk;
-  const concerned = (offset: bigint, length: bigint): readonly Span[] => within(spans, offset, offset + length);
-
-  /** Zeroes or trims a range in which some parts have to be zeroes already. */
-  const wipe = async (
-    parts: readonly Span[],
-    offset: bigint,
-    length: bigint,
-    act: (at: bigint, bytes: bigint) => Awaitable<void>,
-  ): Promise<void> => {
-    for (const { start, end } of parts) refuse(await notZero(disk, start, end, signal));
-    for (const { start, end } of between(parts, offset, offset + length)) await act(start, end - start);
-  };
-
-  return {
-    write(source, offset, flags) {
-      const parts = concerned(offset, BigInt(source.length));
-      if (parts.length === 0) return disk.write(source, offset, flags);
-      const at = (from: bigint, to: bigint): Uint8Array => source.subarray(Number(from - offset), Number(to - offset));
-      const check = inTurn(parts, ({ start, end }) => andThen(difference(disk, at(start, end), start), refuse));
-      const write = (): Awaitable<void> =>
-        inTurn(between(parts, offset, offset + BigInt(source.length)), ({ start, end }) => disk.write(at(start, end), start, flags));
-      return isPromise(check) ? check.then(write) : write();
-    },
-    ...(room && {
-      room: (offset: bigint, length: number) => (concerned(offset, BigInt(length)).length === 0 ? room(offset, length) : undefined),
-    }),
-    zero: can.zero
-      ? (offset, length, flags) => {
-          const parts = concerned(offset, length);
-          if (parts.length === 0) return disk.zero(offset, length, flags);
-          if (flags.fastZero) throw new DiskError("ENOTSUP", "cannot zero fast: a part of the range is protected, and has to be read");
-          return wipe(parts, offset, length, (at, bytes) => disk.zero(at, bytes, flags));
-        }
-      : undefined,
-    trim: can.trim
-      ? (offset, length, flags) => {
-          const parts = concerned(offset, length);
-          if (parts.length === 0) return disk.trim(offset, length, flags);
-          return wipe(parts, offset, length, (at, bytes) => disk.trim(at, bytes, flags));
-        }
-      : undefined,
-    traits: { trimZeroes: can.trimZeroes },
-  };
+function isProtected({ guarded }: Part): boolean {
+  return guarded;
 }
 
-function refuse(first: Difference | undefined): void {
-  if (first === undefined) return;
-  throw new DiskError("EPERM", `the byte at ${first.offset} is protected: it cannot be changed`, { offset: first.offset });
+function refused(operation: string, at: bigint): DiskError {
+  return new DiskError("EPERM", `cannot ${operation}: it would change protected bytes`, { offset: at });
 }
 
-/** One after the other, at once where they answer at once. */
-function inTurn(spans: readonly Span[], step: (span: Span) => Awaitable<void>, from = 0): Awaitable<void> {
-  for (let i = from; i < spans.length; i += 1) {
-    const done = step(spans[i] as Span);
-    if (isPromise(done)) return done.then(() => inTurn(spans, step, i + 1));
-  }
-  return undefined;
+/** Reads what is protected, and has it looked at. */
+function eachProtected(disk: Disk, parts: readonly Part[], check: (bytes: Uint8Array, at: bigint) => void): Awaitable<void> {
+  return inTurn(parts.filter(isProtected), ({ start, end }) => {
+    const step = (buffer: Uint8Array, at: bigint): Awaitable<void> => {
+      const done = disk.read(buffer, at);
+      if (isPromise(done)) return done.then(() => check(buffer, at));
+      check(buffer, at);
+      return undefined;
+    };
+    return slices(start, end - start, disk.blockSize, step, () => undefined);
+  });
+}
+
+/** Synchronous for as long as the steps are. */
+function inTurn(parts: readonly Part[], step: (part: Part) => Awaitable<void>): Awaitable<void> {
+  let done: Awaitable<void>;
+  for (const part of parts) done = after(done, () => step(part));
+  return done;
+}
+
+function after(done: Awaitable<void>, next: () => Awaitable<void>): Awaitable<void> {
+  return isPromise(done) ? done.then(next) : next();
 }

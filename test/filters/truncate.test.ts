@@ -33,7 +33,7 @@ describe("truncate", () => {
     ["a plain disk", ram],
     ["a class's disk", classRam],
   ])("that makes %s longer", (_, below) => {
-    const content = Buffer.alloc(1000, "x");
+    const content = new Uint8Array(1000).fill(0x78);
 
     it("reads zeroes there", async () => {
       await using disk = await openDisk(pipe(below(content), truncate({ size: 5000 })));

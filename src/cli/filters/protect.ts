@@ -5,13 +5,9 @@ import { type FilterEntry, filterEntry } from "../catalogue.ts";
 
 export const protectEntry: FilterEntry = filterEntry({
   name: "protect",
-  summary: "Parts of a disk that can be read but not changed",
+  summary: "Parts of a disk that cannot be changed",
   keys: {
-    protect: {
-      type: "string",
-      repeatable: true,
-      help: "START-END in bytes, both included; ~START-END for all but that. Several are added up",
-    },
+    protect: { type: "string", repeatable: true, help: "START-END, of the first and last byte; ~START-END for everything else" },
   },
   create: ({ protect: ranges = [] }) => protect(...ranges),
 });

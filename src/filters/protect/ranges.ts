@@ -1,98 +1,92 @@
-// Ranges of a disk that are protected, as they are typed and as they are looked up.
+// Ranges of a disk that are protected: as they are given, and as they lie on a disk.
 
 import { DiskError } from "../../contract/error.ts";
-import { MAX_SIZE, parseSize, type Size } from "../../contract/size.ts";
+import { parseSize } from "../../contract/size.ts";
+import type { ProtectedRange } from "../protect.ts";
 
-/** Bytes from `start` to `end`, which is the last of them; or all but these. */
-export interface ProtectedRange {
-  /** The first byte. Default: that of the disk. */
-  readonly start?: Size;
-  /** The last byte. Default: that of the disk. */
-  readonly end?: Size;
-  /** Everything else is meant. Default: false. */
-  readonly complement?: boolean;
+/** A range as it was given; without an end it reaches to that of the disk. */
+export interface Given {
+  readonly start: bigint;
+  /** The first byte after it. */
+  readonly end: bigint | undefined;
+  readonly outside: boolean;
 }
 
-/** From `start` to before `end`. */
-export interface Span {
+/** A part of a request. */
+export interface Part {
   readonly start: bigint;
   readonly end: bigint;
+  readonly guarded: boolean;
 }
+
+/** From the first byte to the one after the last. */
+type Span = readonly [start: bigint, end: bigint];
 
 /**
- * Reads a range: `START-END`, `START-`, `-END`, or `~` and one of these for all but that. Numbers are decimal, `0x` hexadecimal or, with a leading 0, octal.
+ * Reads a range.
  *
- * @throws DiskError EINVAL when it is no such range
+ * @throws DiskError EINVAL when it is none
  */
-export function spansOf(range: ProtectedRange | string): readonly Span[] {
-  const { start = 0n, end, complement = false } = typeof range === "string" ? parseText(range) : range;
-  const first = parseSize(start, "start of protect");
-  const last = end === undefined ? MAX_SIZE : parseSize(end, "end of protect");
-  if (last < first) throw new DiskError("EINVAL", `protect ${first}-${last}: the range ends before it starts`);
-  if (!complement) return [{ start: first, end: last + 1n }];
-  return [
-    { start: 0n, end: first },
-    { start: last + 1n, end: MAX_SIZE },
-  ].filter((span) => span.start < span.end);
+export function toRange(range: ProtectedRange | string): Given {
+  if (typeof range === "string") return parseRange(range);
+  const start = parseSize(range.offset ?? 0n, "offset");
+  const end = range.length === undefined ? undefined : start + parseSize(range.length, "length");
+  return { start, end, outside: range.outside ?? false };
 }
 
-/** Sorts ranges, and makes one of those that touch. */
-export function joined(spans: readonly Span[]): readonly Span[] {
-  const result: Span[] = [];
-  for (const span of spans.toSorted((a, b) => (a.start < b.start ? -1 : a.start > b.start ? 1 : 0))) {
-    const last = result.at(-1);
-    if (last === undefined || last.end < span.start) result.push(span);
-    else if (span.end > last.end) result[result.length - 1] = { start: last.start, end: span.end };
+/** `START-END`, with the last byte, each decimal, 0x hexadecimal or 0 octal, or left out; after a `~`, everything else. */
+function parseRange(text: string): Given {
+  const match = /^(~?)(0x[0-9a-f]+|\d*)-(0x[0-9a-f]+|\d*)$/i.exec(text);
+  const start = toBytes(match?.[2]) ?? 0n;
+  const last = toBytes(match?.[3]);
+  if (match === null || (last !== undefined && last < start)) {
+    throw new DiskError("EINVAL", `the range ${JSON.stringify(text)}: expected START-END or ~START-END, of the first and last byte`);
   }
-  return result;
+  return { start, end: last === undefined ? undefined : last + 1n, outside: match[1] === "~" };
 }
 
-/** The parts of `spans` that lie from `start` to before `end`. The spans are sorted and do not touch. */
-export function within(spans: readonly Span[], start: bigint, end: bigint): readonly Span[] {
-  const found: Span[] = [];
-  for (const span of spans) {
-    if (span.end <= start) continue;
-    if (span.start >= end) break;
-    found.push({ start: span.start > start ? span.start : start, end: span.end < end ? span.end : end });
-  }
-  return found;
+function toBytes(digits: string | undefined): bigint | undefined {
+  if (digits === undefined || digits === "") return undefined;
+  return BigInt(/^0[0-7]+$/.test(digits) ? `0o${digits}` : digits);
 }
 
-/** What lies between `spans` from `start` to before `end`. */
-export function between(spans: readonly Span[], start: bigint, end: bigint): readonly Span[] {
-  const found: Span[] = [];
-  let at = start;
-  for (const span of spans) {
-    if (span.start > at) found.push({ start: at, end: span.start });
-    at = span.end;
+/** What is protected on a disk of `size` bytes, in order and without overlap. */
+export function protectedParts(ranges: readonly Given[], size: bigint): readonly Span[] {
+  const spans: Span[] = [];
+  for (const { start, end = size, outside } of ranges) {
+    const from = start < size ? start : size;
+    const to = end < size ? end : size;
+    if (outside) spans.push([0n, from], [to, size]);
+    else spans.push([from, to]);
   }
-  if (at < end) found.push({ start: at, end });
-  return found;
+  spans.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
+  const merged: Span[] = [];
+  for (const [start, end] of spans) {
+    const last = merged.at(-1);
+    if (start >= end) continue;
+    if (last === undefined || start > last[1]) merged.push([start, end]);
+    else if (end > last[1]) merged[merged.length - 1] = [last[0], end];
+  }
+  return merged;
 }
 
-const number = "(0x[0-9a-f]+|\\d+)?";
-const pattern = new RegExp(`^(~)?${number}-${number}$`, "i");
-
-function parseText(text: string): ProtectedRange {
-  const match = pattern.exec(text.trim());
-  if (match === null) {
-    throw new DiskError(
-      "EINVAL",
-      `protect ${JSON.stringify(text)}: expected START-END in bytes, START-, -END, or ~START-END for all but that`,
-    );
+/** Cuts a request where protection begins and ends. */
+export function partsOf(guarded: readonly Span[], offset: bigint, length: bigint): readonly Part[] {
+  const end = offset + length;
+  const parts: Part[] = [];
+  let at = offset;
+  for (const [from, to] of guarded) {
+    if (to <= at) continue;
+    if (from >= end) break;
+    if (from > at) {
+      parts.push({ start: at, end: from, guarded: false });
+      at = from;
+    }
+    let stop = to;
+    if (stop > end) stop = end;
+    parts.push({ start: at, end: stop, guarded: true });
+    at = stop;
   }
-  const [, not, start, end] = match;
-  return {
-    complement: not !== undefined,
-    ...(start !== undefined && { start: parseNumber(start, text) }),
-    ...(end !== undefined && { end: parseNumber(end, text) }),
-  };
-}
-
-function parseNumber(digits: string, text: string): bigint {
-  try {
-    return BigInt(/^0\d/.test(digits) ? `0o${digits.slice(1)}` : digits);
-  } catch {
-    throw new DiskError("EINVAL", `protect ${JSON.stringify(text)}: ${digits} is no octal number, which a leading 0 makes it`);
-  }
+  if (at < end) parts.push({ start: at, end, guarded: false });
+  return parts;
 }
