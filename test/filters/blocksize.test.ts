@@ -272,23 +272,27 @@ test.each([
   [512, 512, 512n],
   [4096, 8192, 4096n],
   [4096, 0xffffffff, 2n ** 63n],
-])("random requests of several clients over blocks of %i, %i and %i at once, agree with a model", async (minblock, maxdata, maxlen) => {
-  const size = 49_152;
-  const content = allSorts(size);
-  await fc.assert(
-    fc.asyncProperty(batches(size, 2, 20_000, ["read", "write", "zero", "noHole", "cache", "flush"]), fc.nat(), async (list, seed) => {
-      const below = ram(content);
-      const limits = maxdata === 0xffffffff ? { minblock } : { minblock, maxdata, maxlen };
-      const plugin = pipe(below, jitter(seed), coarse(minblock, maxdata, maxlen), blocksize(limits));
-      const disks = [await openDisk(plugin), await openDisk(plugin)];
-      const model = content.slice();
-      for (const steps of list) await perform(disks, steps, model);
-      for (const disk of disks) await disk.close();
-      expect(Buffer.compare(below.bytes, model)).toBe(0);
-    }),
-    { numRuns: 40 },
-  );
-});
+])(
+  "random requests of several clients over blocks of %i, %i and %i at once, agree with a model",
+  async (minblock, maxdata, maxlen) => {
+    const size = 49_152;
+    const content = allSorts(size);
+    await fc.assert(
+      fc.asyncProperty(batches(size, 2, 20_000, ["read", "write", "zero", "noHole", "cache", "flush"]), fc.nat(), async (list, seed) => {
+        const below = ram(content);
+        const limits = maxdata === 0xffffffff ? { minblock } : { minblock, maxdata, maxlen };
+        const plugin = pipe(below, jitter(seed), coarse(minblock, maxdata, maxlen), blocksize(limits));
+        const disks = [await openDisk(plugin), await openDisk(plugin)];
+        const model = content.slice();
+        for (const steps of list) await perform(disks, steps, model);
+        for (const disk of disks) await disk.close();
+        expect(Buffer.compare(below.bytes, model)).toBe(0);
+      }),
+      { numRuns: 20 },
+    );
+  },
+  60_000,
+);
 
 describeWith(["nbdkit", "nbdcopy", "nbdinfo"], "side by side with nbdkit", () => {
   test.each([[["minblock=512"]], [["minblock=4k", "maxdata=16k", "maxlen=32k"]], [["minblock=64k"]], [[]]])("%j", async (keys) => {
