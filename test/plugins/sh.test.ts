@@ -153,8 +153,8 @@ describe("the life of a script", () => {
     expect(calls()).not.toContain("can_write []");
   });
 
-  test("a client is dropped before it hears anything where preconnect says so", async () => {
-    const { plugin } = logged("config) ;; preconnect) echo not you >&2; exit 1 ;;");
+  test.each([1, 3])("a client is dropped before it hears anything where preconnect says so: exit code %d", async (status) => {
+    const { plugin } = logged(`config) ;; preconnect) echo not you >&2; exit ${status} ;;`);
     await using server = await serve(plugin);
     await expect(connect(server.uri as string)).rejects.toMatchObject({ message: expect.not.stringContaining("not you") });
   });
@@ -274,6 +274,15 @@ describe("how a script ends", () => {
     await using disk = await opened(`can_flush) ;; flush) ${script} ;;`);
     await expect(disk.flush()).rejects.toMatchObject({ code, message });
   });
+
+  test.each(["config", "config_complete", "thread_model", "get_ready", "open", "export_description", "block_size", "can_fua", "close"])(
+    "exit code 3 is not taken for success: %s",
+    async (method) => {
+      const { plugin } = logged(`${method}) exit 3 ;; config|can_write) ;;`);
+      const tried = openDisk(plugin).then((disk) => disk.close());
+      await expect(tried).rejects.toMatchObject({ code: "EIO", message: `sh: ${method}: exit code 3 (false) is no answer to this` });
+    },
+  );
 
   test("what it says on standard error means nothing when it succeeds", async () => {
     await using disk = await opened("can_flush) ;; flush) echo ENOSPC >&2 ;;");

@@ -110,8 +110,7 @@ class Client {
   async #must(method: Method, args: readonly (number | bigint | string)[] = [], more?: CallOptions): Promise<Answer> {
     const answer = await this.#call(method, args, more);
     if (answer.kind === "true") return answer;
-    const what = answer.kind === "missing" ? "the script has no such method (exit code 2)" : "exit code 3 (false) is no answer to this";
-    throw scriptError("EIO", `${this.#runner.about(method)}: ${what}`);
+    throw scriptError("EIO", `${this.#runner.about(method)}: the script has no such method (exit code 2)`);
   }
 
   async #can(method: Method): Promise<boolean> {

@@ -37,6 +37,18 @@ const threadModels: readonly string[] = ["serialize_connections", "serialize_all
 const MAX_PROCESSES = 16;
 const MAX_OUTPUT = 16 * 1024 * 1024;
 
+/** Only these may say no: elsewhere a script that does so has something else in mind than success. */
+const answersByCode: ReadonlySet<Method> = new Set([
+  "can_write",
+  "can_flush",
+  "can_trim",
+  "can_zero",
+  "can_fast_zero",
+  "can_extents",
+  "can_multi_conn",
+  "is_rotational",
+]);
+
 /** A script that is in use. */
 export class Runner {
   readonly script: Script;
@@ -94,7 +106,10 @@ export class Runner {
     const done = await this.#turns.take(signal);
     try {
       const result = await this.#run(method, found, args, { maxOutput, signal, ...(input && { input }) });
-      return readAnswer(result, this.about(method), wishes);
+      const answer = readAnswer(result, this.about(method), wishes);
+      if (answer.kind === "false" && !answersByCode.has(method))
+        throw scriptError("EIO", `${this.about(method)}: exit code 3 (false) is no answer to this`);
+      return answer;
     } finally {
       done();
     }
