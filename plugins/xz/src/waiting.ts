@@ -41,11 +41,28 @@ export class Turns {
   }
 }
 
+/** Who is to hear that a signal is aborted. Very many may wait at a time, and one listener for all of them costs less than one for each. */
+const hearers: WeakMap<AbortSignal, Set<() => void>> = new WeakMap();
+
+function hear(signal: AbortSignal): Set<() => void> {
+  const known = hearers.get(signal);
+  if (known !== undefined) return known;
+  const calls = new Set<() => void>();
+  hearers.set(signal, calls);
+  const tell = (): void => {
+    for (const call of calls) call();
+  };
+  signal.addEventListener("abort", tell, { once: true });
+  return calls;
+}
+
 /** The same promise, but rejected as soon as the signal is aborted. */
 export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise<T>((resolve, reject) => {
+    signal.throwIfAborted();
+    const calls = hear(signal);
     const abort = (): void => reject(signal.reason);
-    signal.addEventListener("abort", abort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+    calls.add(abort);
+    promise.then(resolve, reject).finally(() => calls.delete(abort));
   });
 }
