@@ -68,7 +68,8 @@ const built: Readonly<Record<string, Built>> = {
   },
   null: { make: () => nullDisk("1M"), forgets: true },
   ones: { make: () => ones("1M"), forgets: true },
-  partitioning: { make: () => partitioning([{ source: memory("1M") }, { source: memory("2M") }]) },
+  // Between the partitions nothing may be written.
+  partitioning: { make: () => pipe(partitioning([{ source: memory("1M") }, { source: memory("2M") }]), readonly()) },
   pattern: { make: () => pattern("1M") },
   // Only what is there already may be written to these two.
   random: { make: () => pipe(random("1M", { seed: 1 }), readonly()) },
