@@ -106,11 +106,11 @@ function eachProtected(disk: Disk, parts: readonly Part[], check: (bytes: Uint8A
 
 /** Synchronous for as long as the steps are. */
 function inTurn(parts: readonly Part[], step: (part: Part) => Awaitable<void>): Awaitable<void> {
-  let done: Awaitable<void>;
+  let done: Awaitable<void> | undefined;
   for (const part of parts) done = after(done, () => step(part));
   return done;
 }
 
-function after(done: Awaitable<void>, next: () => Awaitable<void>): Awaitable<void> {
+function after(done: Awaitable<void> | undefined, next: () => Awaitable<void>): Awaitable<void> {
   return isPromise(done) ? done.then(next) : next();
 }
