@@ -14,8 +14,8 @@ export interface GzipOptions {
   /** Unpacked bytes that are kept. Default: 64 MiB. */
   readonly cache?: Size;
   /**
-   * What the index may take: 32 KiB for each place from which the file can be unpacked. They are 1 MiB apart, and further where that would be too
-   * many; a read unpacks half of that on average. Default: 128 MiB, which does for 4 GiB unpacked at 1 MiB.
+   * What the index may take: 32 KiB for each place from which the file can be unpacked. They are 512 KiB apart, and further where that would be too
+   * many; a read unpacks half of that on average. Default: 128 MiB, which does for 2 GiB unpacked at 512 KiB.
    */
   readonly index?: Size;
 }

@@ -20,7 +20,8 @@ export const memoryEntry: PluginEntry = pluginEntry({
   create: async ({ size, allocator }) => memory(size, { allocator: await toAllocator(allocator) }),
 });
 
-async function toAllocator(text = ""): Promise<"sparse" | "malloc" | Allocator> {
+/** Where a disk in memory keeps its bytes, by nbdkit's word for it. */
+export async function toAllocator(text = ""): Promise<"sparse" | "malloc" | Allocator> {
   if (text === "" || text === "sparse") return "sparse";
   if (text === "malloc") return text;
   const match = /^zstd(?:,level=(.*))?$/.exec(text);

@@ -5,7 +5,7 @@ import { CHUNK, WINDOW } from "./inflate.ts";
 import { BEGINNING, type Checkpoint, GzipStream } from "./stream.ts";
 
 /** Unpacked bytes from one checkpoint to the next, as long as there is memory for it. */
-const SPAN = 1024 * 1024;
+const SPAN = 512 * 1024;
 /** Unpacked bytes after which others get their turn: a few milliseconds. */
 const TURN = 1024 * 1024;
 /** Beside its window. */

@@ -19,9 +19,9 @@ import {
 import { MARGIN, type Source } from "./source.ts";
 
 /** How far back deflate refers. */
-export const WINDOW = 32 * 1024;
+export const WINDOW: number = 32 * 1024;
 /** Bytes that are decoded before somebody has to take them. */
-export const CHUNK = 128 * 1024;
+export const CHUNK: number = 128 * 1024;
 const LONGEST_MATCH = 258;
 
 const codeOrder: readonly number[] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
@@ -307,6 +307,12 @@ export class Inflater {
       count -= entry & LENGTH;
       if ((entry & LITERAL) !== 0) {
         out[to++] = entry >>> 16;
+        // Literals come in runs, and a code of the first table always fits once more.
+        entry = literals[bits & ((1 << LITERAL_BITS) - 1)] as number;
+        if (count < LITERAL_BITS || (entry & LITERAL) === 0) continue;
+        bits >>>= entry & LENGTH;
+        count -= entry & LENGTH;
+        out[to++] = entry >>> 16;
         continue;
       }
       if ((entry & BASE) === 0) {
@@ -349,7 +355,7 @@ export class Inflater {
       to = end;
     }
     source.at = at;
-    this.#bits = bits;
+    this.#bits = bits | 0;
     this.#count = count;
     this.at = to;
     if (wrong !== undefined) throw this.#damaged(wrong);
