@@ -85,6 +85,7 @@ export type {
   ErrorEvent,
   Export,
   Limits,
+  ListeningServer,
   RequestEvent,
   ServeOptions,
   Server,

@@ -19,7 +19,7 @@ interface Fetch {
  * @example
  * ```ts
  * const blocks = new BlockLru<number>(16 * 1024 * 1024);
- * const block = blocks.fetch(7, (signal) => unpack(7, signal), request.signal);
+ * const block = blocks.fetch(7, (signal) => myUnpack(7, signal), myRequest.signal);
  * ```
  */
 export class BlockLru<Key = number> {

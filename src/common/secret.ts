@@ -27,9 +27,9 @@ export function assertSecret(secret: Secret, name: string): Secret {
  * @throws DiskError EINVAL when it is no secret; what the function throws
  * @example
  * ```ts
- * const passphrase = await readSecret(options.passphrase, "passphrase");
+ * const passphrase = await readSecret(myOptions.passphrase, "passphrase");
  * try {
- *   unlock(passphrase);
+ *   myUnlock(passphrase);
  * } finally {
  *   passphrase.fill(0);
  * }

@@ -100,6 +100,12 @@ export interface CloseOptions {
   readonly deadline?: number;
 }
 
+/** A server that listens somewhere, and so has URIs. */
+export interface ListeningServer extends Server {
+  readonly uri: string;
+  uriOf(exportName: string): string;
+}
+
 /** Where a server listens. */
 export type Address =
   | { readonly transport: "unix"; readonly path: string }

@@ -12,7 +12,7 @@ import { logIfAsked } from "./diagnostics.ts";
 import { ExportMap, type Exports, isPlugin, SingleExport } from "./exports.ts";
 import { completeLimits } from "./limits.ts";
 import { type Listener, listen } from "./listen.ts";
-import type { CloseOptions, Export, ServeOptions, Server, Source } from "./options.ts";
+import type { CloseOptions, Export, ListeningServer, ServeOptions, Server, Source } from "./options.ts";
 import { Session, type SessionContext } from "./session.ts";
 import { stdio } from "./stdio.ts";
 
@@ -37,6 +37,11 @@ const BUSY_POLL = 100;
  * await server.close();
  * ```
  */
+export function serve(
+  source: Source,
+  options?: ServeOptions & { readonly listen?: true; readonly stdio?: false },
+): Promise<ListeningServer>;
+export function serve(source: Source, options?: ServeOptions): Promise<Server>;
 export async function serve(source: Source, options: ServeOptions = {}): Promise<Server> {
   checkOptions(options, !isPlugin(source));
   const limits = completeLimits(options.limits);

@@ -80,7 +80,7 @@ function pluginOptions(options: FilterTestOptions, content: Uint8Array, foundati
       return plugin;
     },
     ...(cleanup && { cleanup: () => cleanup() }),
-    ...(model && { content: model(content.slice()) }),
+    ...(model && { content: model(Uint8Array.from(content)) }),
     ...(!holdsWrites && { crash: async (plugin) => pipe((below.get(plugin) as Ram).afterPowerCut(), await options.filter()) }),
     ...(exportName !== undefined && { exportName }),
     ...(expect && { expect }),

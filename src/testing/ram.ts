@@ -30,8 +30,9 @@ export interface Ram extends Plugin {
  * ```
  */
 export function ram(content: number | Uint8Array, options: { readonly readonly?: boolean } = {}): Ram {
-  const bytes = typeof content === "number" ? new Uint8Array(content) : content.slice();
-  const stable = bytes.slice();
+  // A Buffer's slice() would be the same memory.
+  const bytes = typeof content === "number" ? new Uint8Array(content) : Uint8Array.from(content);
+  const stable = Uint8Array.from(bytes);
   const wipe = (offset: bigint, length: bigint, flags: WriteFlags): void => {
     bytes.fill(0, Number(offset), Number(offset + length));
     persist(Number(offset), Number(length), flags);
@@ -83,8 +84,8 @@ class ClassRam implements Ram {
   readonly #stable: Uint8Array;
 
   constructor(content: Uint8Array) {
-    this.#bytes = content.slice();
-    this.#stable = content.slice();
+    this.#bytes = Uint8Array.from(content);
+    this.#stable = Uint8Array.from(content);
   }
 
   get bytes(): Uint8Array {
