@@ -16,7 +16,7 @@ export interface ExportNameOptions {
    * What clients are shown that ask for a list. `keep`: what the plugin lists. `error`: nothing, but an error. `empty`: nothing. `defaultonly`: the
    * default export. `explicit`: `names`. Default: `keep`.
    */
-  readonly list?: (typeof lists)[number];
+  readonly list?: "keep" | "error" | "empty" | "defaultonly" | "explicit";
   /** Names for `list: "explicit"`, and those that `strict` lets in. Default: none. */
   readonly names?: readonly string[];
   /** Clients that ask for a name that is not among `names` are refused. Default: false. */

@@ -17,12 +17,12 @@ export interface NozeroOptions {
    * better. `notrim`: the disk zeroes, and may not make a hole. `plugin`: the disk zeroes as ever. The last two refuse a disk that has no zeroing of its own.
    * Default: `none`.
    */
-  readonly mode?: (typeof modes)[number];
+  readonly mode?: "none" | "emulate" | "notrim" | "plugin";
   /**
    * Zeroing that is to fail rather than be slow. `none`: clients are not offered it. `slow`: it fails always. `ignore`: it is done, slow or not, which
    * breaks the protocol. `default`: as the mode has it: with `emulate` it fails, with `notrim` and `plugin` it is up to the disk.
    */
-  readonly fastMode?: (typeof fastModes)[number];
+  readonly fastMode?: "none" | "slow" | "ignore" | "default";
 }
 
 /**

@@ -23,7 +23,7 @@ export interface DataOptions extends MemoryOptions {
   /** Cuts the content to this size, or has zeroes follow it. Default: as long as the content. */
   readonly size?: Size;
   /** What `$NAME` stands for in the expression: further expressions, by name. `process.env` will do. Default: there are none. */
-  readonly variables?: Variables;
+  readonly variables?: Readonly<Record<string, string | undefined>>;
 }
 
 /**

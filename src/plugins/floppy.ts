@@ -12,7 +12,7 @@ import { scan } from "./floppy/scan.ts";
 
 /** How {@link floppy} makes the disk. */
 export interface FloppyOptions {
-  /** The file system's name: up to 11 letters, digits, spaces or any of ``$%'-_@~`!(){}^#&``. FAT has it in capitals. Default: `DISKWRIGHT`. */
+  /** The file system's name: up to 11 letters, digits, spaces and such marks as a dash. FAT has it in capitals. Default: `DISKWRIGHT`. */
   readonly label?: string;
   /** The size of the whole disk, a multiple of 512 bytes. Default: as much as it takes, and at least 33 MiB, from where on every system takes it for FAT32. */
   readonly size?: Size;
@@ -26,7 +26,7 @@ const LARGEST = (2 ** 32 - 1) * SECTOR;
  * copied: files are read where they lie, so leave them alone while the disk is in use. Links, sockets and devices are left out.
  *
  * @throws TypeError or RangeError for impossible options; starting fails when the folder cannot be read, or has what FAT cannot keep: names that differ
- *   only in case, or have any of ``" * / : < > ? \ |``, files of 4 GiB or more
+ *   only in case, or have a colon or another mark that DOS reads otherwise, files of 4 GiB or more
  * @example A USB stick for a virtual machine
  * ```ts
  * await using server = await serve(floppy("drivers", { label: "DRIVERS" }));
