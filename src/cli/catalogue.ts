@@ -12,6 +12,8 @@ export { filterEntry, pluginEntry } from "../command/index.ts";
 export interface Catalogue {
   readonly plugins: readonly PluginEntry[];
   readonly filters: readonly FilterEntry[];
+  /** What else there is, by name, and the package that it is in. */
+  readonly packaged?: { readonly plugin: Readonly<Record<string, string>>; readonly filter: Readonly<Record<string, string>> };
   /** Looks for a plugin that is not in the list. */
   readonly findPlugin?: (name: string) => Promise<PluginEntry | undefined>;
   /** Looks for a filter that is not in the list. */

@@ -3,7 +3,7 @@
 
 import { main } from "./commands.ts";
 import { filters } from "./filters.ts";
-import { findFilter, findPlugin } from "./packages.ts";
+import { findFilter, findPlugin, firstParty } from "./packages.ts";
 import { plugins } from "./plugins.ts";
 
 // Whoever reads our output may stop doing so: that is no error of ours.
@@ -15,7 +15,7 @@ for (const stream of [process.stdout, process.stderr]) {
   });
 }
 
-void main(process.argv.slice(2), process, { plugins, filters, findPlugin, findFilter }).then((code) => {
+void main(process.argv.slice(2), process, { plugins, filters, findPlugin, findFilter, packaged: firstParty }).then((code) => {
   process.exitCode = code;
   if (process.stdout.writableLength === 0) process.exit();
   process.stdout.once("drain", () => process.exit());

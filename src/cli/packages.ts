@@ -11,7 +11,7 @@ import { UsageError } from "./usage-error.ts";
 type Kind = "plugin" | "filter";
 
 /** Our own packages, by the names that the command line has for what is in them; nbdkit's names work too. */
-const firstParty: { readonly [K in Kind]: Readonly<Record<string, string>> } = {
+export const firstParty: { readonly [K in Kind]: Readonly<Record<string, string>> } = {
   plugin: {},
   filter: { xz: "@diskwright/xz", zstd: "@diskwright/zstd" },
 };

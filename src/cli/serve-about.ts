@@ -34,14 +34,18 @@ function help(stack: Stack | undefined, catalogue: Catalogue): string {
     usage,
     "Serves a disk over NBD until it is told to stop, or for as long as CMD runs. Takes nbdkit's command line.",
     optionsHelp(serveOptions),
-    `Plugins:\n${list(catalogue.plugins)}`,
-    ...(catalogue.filters.length === 0 ? [] : [`Filters:\n${list(catalogue.filters)}`]),
+    `Plugins:\n${list(catalogue.plugins, catalogue.packaged?.plugin)}`,
+    ...(catalogue.filters.length === 0 ? [] : [`Filters:\n${list(catalogue.filters, catalogue.packaged?.filter)}`]),
     "What a plugin or filter takes: diskwright serve [--filter=NAME] PLUGIN --help",
   ].join("\n\n");
 }
 
-function list(entries: readonly { readonly name: string; readonly summary: string }[]): string {
-  return columns(entries.map(({ name, summary }) => [name, summary]));
+function list(
+  entries: readonly { readonly name: string; readonly summary: string }[],
+  packaged: Readonly<Record<string, string>> = {},
+): string {
+  const elsewhere = Object.entries(packaged).map(([name, packageName]) => [name, `In a package of its own: npm i ${packageName}`] as const);
+  return columns([...entries.map(({ name, summary }) => [name, summary] as const), ...elsewhere]);
 }
 
 function version(stack: Stack | undefined): string {

@@ -112,7 +112,7 @@ describe("diskwright serve", () => {
     [["-s", "--print-uri", "memory", "1M"], "--single and --print-uri cannot be used together: there is nothing to connect to"],
     [["-t", "-1", "-s", "memory", "1M"], "--threads -1: expected a number from 0"],
     [["-t", "many", "-s", "memory", "1M"], '--threads "many": expected a whole number'],
-    [["--timeout", "1h", "-s", "memory", "1M"], '--timeout "1h": expected seconds, or a number with a unit: 30, 1.5, 500ms, 20us'],
+    [["--timeout", "1h", "-s", "memory", "1M"], '--timeout "1h": expected seconds, or a number with a unit: 2, "1.5", "40ms", "20us"'],
     [["--log", "file", "memory", "1M"], '--log "file": expected stderr, null or /path'],
     [["-D", "foo", "memory", "1M"], '--debug "foo": expected NAME.FLAG=N'],
     [["--tls=on", "memory", "1M"], "--tls=on: TLS is not there yet; use a unix socket (-U), an ssh tunnel, or a trusted network"],

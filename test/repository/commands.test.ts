@@ -50,7 +50,8 @@ test("API report: a function that the report does not know", () => {
 
 test("reference pages: a link that leads nowhere", () => {
   const source = "/** See {@link Nowhere}. */\nexport const a: number = 1;\n";
-  const files = { "package.json": { name: "diskwright" }, "README.md": "", "src/index.ts": source, "src/testing/index.ts": source };
+  const sources = { "src/index.ts": source, "src/testing/index.ts": source, "src/command/index.ts": source };
+  const files = { "package.json": { name: "diskwright" }, "README.md": "", ...sources };
   expect(check(files, "reference")).toMatch(/FAILED reference pages[\s\S]*Nowhere/);
 });
 
