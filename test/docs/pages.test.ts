@@ -49,8 +49,9 @@ function installed(): string {
 }
 
 function shell(code: string): Promise<{ stdout: string }> {
-  const env = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` };
-  return execute("bash", ["-euo", "pipefail", "-c", code], { cwd: installed(), env });
+  const folder = installed();
+  const env = { ...process.env, PATH: `${folder}/node_modules/.bin:${process.env.PATH}:/usr/sbin:/sbin` };
+  return execute("bash", ["-euo", "pipefail", "-c", code], { cwd: folder, env });
 }
 
 function typescript(code: string): Promise<{ stdout: string }> {
