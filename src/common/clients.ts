@@ -4,7 +4,7 @@ import type { Disk } from "../contract/disk.ts";
 import { everyStep } from "../contract/every-step.ts";
 import { openLayer } from "../contract/open.ts";
 import type { OpenRequest, Peer, Plugin } from "../contract/plugin.ts";
-import { withClose } from "./with-close.ts";
+import { withClose } from "../contract/with-close.ts";
 
 interface Client {
   /** Disks that it has open. */

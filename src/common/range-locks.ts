@@ -27,6 +27,11 @@ export class RangeLocks {
     return true;
   }
 
+  /** Whether nobody holds, or waits for, any of these blocks in a way that is in the way: who begins at once overtakes nobody. */
+  isNext(first: number, last: number, exclusive: boolean): boolean {
+    return this.isFree(first, last, exclusive) && !this.#waiting.some((other) => conflict(other, first, last, exclusive));
+  }
+
   /** Holds the blocks until `answer` is there; they were free when the work on it began, in this same turn of the event loop. */
   during<T>(first: number, last: number, exclusive: boolean, answer: PromiseLike<T>): Promise<T> {
     const held: Held = { first, last, exclusive };
@@ -53,8 +58,7 @@ export class RangeLocks {
   }
 
   #turn(first: number, last: number, exclusive: boolean): Held | Promise<Held> {
-    const blocked = !this.isFree(first, last, exclusive) || this.#waiting.some((other) => conflict(other, first, last, exclusive));
-    if (blocked) return new Promise((resolve) => this.#waiting.push({ first, last, exclusive, resolve }));
+    if (!this.isNext(first, last, exclusive)) return new Promise((resolve) => this.#waiting.push({ first, last, exclusive, resolve }));
     const held: Held = { first, last, exclusive };
     this.#held.add(held);
     return held;

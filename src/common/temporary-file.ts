@@ -30,14 +30,21 @@ export interface TemporaryFileOptions {
   readonly clock?: Pick<Clock, "now">;
 }
 
+/** A file that has just been made. */
+export interface UnnamedFile {
+  readonly fd: number;
+  /** Where it is to be removed when it is closed; `undefined`: it has no name any more. */
+  readonly path: string | undefined;
+}
+
 /**
  * Makes an empty file in {@link temporaryFolder} that only this user may open. Its name is removed at once where the system allows that, as
  * all but Windows do, so that it is gone however the process ends; elsewhere when it is closed.
  *
- * @param what - what is kept in it, for errors: "the overlay"
- * @throws Error with the code of what went wrong when it cannot be made
+ * @param failure - how the error's text begins when it cannot be made
+ * @throws Error with the code of what went wrong
  */
-export function openTemporaryFile(what: string, options: TemporaryFileOptions = {}): TemporaryFile {
+export function openUnnamed(failure: string): UnnamedFile {
   const folder = temporaryFolder();
   const path = join(folder, `diskwright-${randomUUID()}`);
   let fd: number;
@@ -45,15 +52,26 @@ export function openTemporaryFile(what: string, options: TemporaryFileOptions = 
     fd = openSync(path, "wx+", 0o600);
   } catch (error) {
     // No DiskError: the folder's name is not a client's business.
-    const text = `cannot make a temporary file for ${what} in ${folder} (TMPDIR names another folder): ${errorText(error)}`;
+    const text = `${failure} in ${folder} (TMPDIR names another folder): ${errorText(error)}`;
     throw Object.assign(new Error(text, { cause: error }), { code: errorCode(error) });
   }
   try {
     unlinkSync(path);
   } catch {
-    return new TemporaryFile(fd, what, options.clock ?? systemClock, path);
+    return { fd, path };
   }
-  return new TemporaryFile(fd, what, options.clock ?? systemClock, undefined);
+  return { fd, path: undefined };
+}
+
+/**
+ * Opens a {@link TemporaryFile}, made by {@link openUnnamed}.
+ *
+ * @param what - what is kept in it, for errors: "the overlay"
+ * @throws Error with the code of what went wrong when it cannot be made
+ */
+export function openTemporaryFile(what: string, options: TemporaryFileOptions = {}): TemporaryFile {
+  const { fd, path } = openUnnamed(`cannot make a temporary file for ${what}`);
+  return new TemporaryFile(fd, what, options.clock ?? systemClock, path);
 }
 
 /**

@@ -3,11 +3,12 @@
 import { assertPlugin } from "./assert-plugin.ts";
 import { complete } from "./complete.ts";
 import type { Connection } from "./connection.ts";
-import { type Disk, diskBrand, isDisk } from "./disk.ts";
+import { type Disk, isDisk } from "./disk.ts";
 import { everyStep, failAfter } from "./every-step.ts";
 import { release, retain } from "./lifecycle.ts";
 import type { OpenRequest, Plugin } from "./plugin.ts";
 import { queueFor } from "./queue.ts";
+import { withClose } from "./with-close.ts";
 
 /** How {@link openDisk} opens. */
 export interface OpenDiskOptions {
@@ -55,7 +56,7 @@ export async function openDisk(plugin: Plugin, options: OpenDiskOptions = {}): P
       exportName: name,
       disconnect: ({ immediately = false } = {}) => immediately && controller.abort(),
     });
-    return closing(disk, forget, () => release(plugin));
+    return withClose(disk, () => everyStep(disk.close, forget, () => release(plugin)));
   } catch (error) {
     return failAfter(error, forget, () => release(plugin));
   }
@@ -69,33 +70,4 @@ export async function openLayer(plugin: Plugin, request: OpenRequest): Promise<D
 /** What `plugin` opened, completed unless it is so already. */
 export function asDisk(plugin: Plugin, opened: Connection): Disk {
   return isDisk(opened) ? opened : complete(opened, { queue: queueFor(plugin), name: plugin.name });
-}
-
-/** The same disk with more to do when it is closed, also when that fails. */
-function closing(disk: Disk, ...after: readonly (() => void | Promise<void>)[]): Disk {
-  let closed: Promise<void> | undefined;
-  const close = (): Promise<void> => {
-    closed ??= everyStep(disk.close, ...after);
-    return closed;
-  };
-  const { size, blockSize, description, capabilities, contexts, read, views, room, write, flush, trim, zero, extents, cache } = disk;
-  return {
-    [diskBrand]: true,
-    size,
-    ...(blockSize && { blockSize }),
-    ...(description !== undefined && { description }),
-    capabilities,
-    contexts,
-    read,
-    ...(views && { views }),
-    ...(room && { room }),
-    write,
-    flush,
-    trim,
-    zero,
-    extents,
-    cache,
-    close,
-    [Symbol.asyncDispose]: close,
-  };
 }

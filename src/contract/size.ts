@@ -49,7 +49,12 @@ function toBigInt(value: Size, name: string): bigint {
   }
   const match = typeof value === "string" ? /^\s*([+-]?\d+)([bskmgtpe]?)$/i.exec(value) : null;
   if (match === null) throw refuse(value, name, 'expected bytes, or a number with a suffix: "4096", "64k", "1G", "3s" (sectors)');
-  return BigInt(match[1] as string) * (units[(match[2] as string).toLowerCase()] as bigint);
+  return scaled(BigInt(match[1] as string), match[2] as string);
+}
+
+/** A number with a suffix as sizes have it: none, or one of `b s k m g t p e` in either case. */
+export function scaled(number: bigint, suffix: string): bigint {
+  return number * (units[suffix.toLowerCase()] ?? 1n);
 }
 
 function refuse(value: unknown, name: string, why: string): DiskError {

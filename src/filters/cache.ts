@@ -3,6 +3,7 @@
 import { BlockFile } from "../common/block-file.ts";
 import { blockSizeOver, parseBlockSize } from "../common/block-size.ts";
 import { parseFileSwitch } from "../common/file-switch.ts";
+import { checkOneOf } from "../common/one-of.ts";
 import { openTemporaryFile } from "../common/temporary-file.ts";
 import type { Disk } from "../contract/disk.ts";
 import { DiskError } from "../contract/error.ts";
@@ -204,7 +205,7 @@ function overrides(disk: Disk, shared: Shared, guard: Guard, settings: Settings)
 function parse(options: CacheOptions): Settings {
   const { mode = "writeback", highThreshold = 95, lowThreshold = 80 } = options;
   const refuse = (text: string): DiskError => new DiskError("EINVAL", text);
-  if (!modes.includes(mode)) throw refuse(`mode of cache ${JSON.stringify(mode)}: expected ${modes.join(", ")}`);
+  checkOneOf("mode of cache", mode, modes);
   const blockSize = parseBlockSize(options.blockSize ?? "64k", "blockSize of cache", SMALLEST, LARGEST);
   for (const [name, value] of Object.entries({ highThreshold, lowThreshold })) {
     if (!Number.isInteger(value) || value <= 0)

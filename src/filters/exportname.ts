@@ -1,6 +1,7 @@
 // The exportname filter: which export names clients see, may use, and get by default.
 
 import { runChild } from "../common/child.ts";
+import { checkOneOf } from "../common/one-of.ts";
 import type { Awaitable } from "../contract/awaitable.ts";
 import { DiskError } from "../contract/error.ts";
 import { type FilterOptions, filter } from "../contract/filter.ts";
@@ -39,7 +40,7 @@ export interface ExportNameOptions {
  */
 export function exportName(options: ExportNameOptions = {}): Filter {
   const { list = "keep", names = [], strict = false, describe = "keep" } = options;
-  if (!lists.includes(list)) throw new DiskError("EINVAL", `list ${JSON.stringify(list)}: expected ${lists.join(", ")}`);
+  checkOneOf("list", list, lists);
   for (const name of [...names, options.defaultExport ?? ""]) checkName(name);
   const describing = toDescribing(describe);
   const defaultName = options.defaultExport === "" ? undefined : options.defaultExport;

@@ -1,5 +1,6 @@
 // The fua filter: other ways of forcing what is written to stable storage, or none.
 
+import { checkOneOf } from "../common/one-of.ts";
 import type { Disk } from "../contract/disk.ts";
 import { DiskError } from "../contract/error.ts";
 import { filter, type Overrides } from "../contract/filter.ts";
@@ -36,7 +37,7 @@ const forced = writeFlags(true);
  */
 export function fua(options: FuaOptions = {}): Filter {
   const { mode = "none" } = options;
-  if (!modes.includes(mode)) throw new DiskError("EINVAL", `mode ${JSON.stringify(mode)}: expected ${modes.join(", ")}`);
+  checkOneOf("mode", mode, modes);
   return filter("fua", (disk) => (disk.capabilities.write ? overrides(disk, mode) : {}));
 }
 

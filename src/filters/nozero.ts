@@ -1,5 +1,6 @@
 // The nozero filter: other ways of zeroing ranges, or none.
 
+import { checkOneOf } from "../common/one-of.ts";
 import type { Disk } from "../contract/disk.ts";
 import { DiskError } from "../contract/error.ts";
 import { filter, type Overrides } from "../contract/filter.ts";
@@ -36,9 +37,8 @@ export interface NozeroOptions {
  */
 export function nozero(options: NozeroOptions = {}): Filter {
   const { mode = "none", fastMode = "default" } = options;
-  if (!modes.includes(mode)) throw new DiskError("EINVAL", `mode ${JSON.stringify(mode)}: expected ${modes.join(", ")}`);
-  if (!fastModes.includes(fastMode))
-    throw new DiskError("EINVAL", `fastMode ${JSON.stringify(fastMode)}: expected ${fastModes.join(", ")}`);
+  checkOneOf("mode", mode, modes);
+  checkOneOf("fastMode", fastMode, fastModes);
   return filter("nozero", (disk) => {
     const can = disk.capabilities;
     if (!can.write) return {};

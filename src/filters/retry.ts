@@ -1,12 +1,12 @@
 // `retry`: a disk that is opened again when it fails, so that short failures go unnoticed.
 
 import { type Duration, parseDuration } from "../common/duration.ts";
-import { withClose } from "../common/with-close.ts";
 import { type Clock, systemClock } from "../contract/clock.ts";
 import type { Disk } from "../contract/disk.ts";
 import { DiskError } from "../contract/error.ts";
 import { filter, type Overrides } from "../contract/filter.ts";
 import type { Filter, OpenRequest } from "../contract/plugin.ts";
+import { withClose } from "../contract/with-close.ts";
 import { Reopening, type RetryPolicy } from "./retry/reopening.ts";
 
 /** How often {@link retry} tries, and how soon. */

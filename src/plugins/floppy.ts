@@ -5,6 +5,7 @@ import type { Awaitable } from "../contract/awaitable.ts";
 import type { Connection, Extent } from "../contract/connection.ts";
 import type { Plugin } from "../contract/plugin.ts";
 import { parseSize, type Size } from "../contract/size.ts";
+import { together } from "../contract/together.ts";
 import { type Layout, layOut, type Region, SECTOR } from "./floppy/layout.ts";
 import { checkLabel } from "./floppy/names.ts";
 import { OpenFiles } from "./floppy/open-files.ts";
@@ -76,7 +77,7 @@ function connection({ size, regions }: Layout, files: OpenFiles): Connection {
         done = to;
       }
       target.fill(0, done - start);
-      return waits.length === 0 ? undefined : settled(waits);
+      return waits.length === 0 ? undefined : together(waits);
     },
     extents(offset, length) {
       const start = Number(offset);
@@ -115,9 +116,4 @@ function firstAt(regions: readonly Region[], offset: number): number {
     else low = middle + 1;
   }
   return low;
-}
-
-/** Waits for all, then throws the first error: nothing may be written to the buffer any more by then. */
-async function settled(waits: readonly Promise<void>[]): Promise<void> {
-  for (const result of await Promise.allSettled(waits)) if (result.status === "rejected") throw result.reason;
 }

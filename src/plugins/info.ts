@@ -1,5 +1,6 @@
 // The info plugin: a read-only disk that tells the client about itself and the server.
 
+import { checkOneOf } from "../common/one-of.ts";
 import { VERSION } from "../common/version.ts";
 import { type Clock, systemClock } from "../contract/clock.ts";
 import type { Connection } from "../contract/connection.ts";
@@ -37,7 +38,7 @@ export interface InfoOptions {
  */
 export function info(options: InfoOptions = {}): Plugin {
   const { mode = "exportname", clock = systemClock, now = Date.now } = options;
-  if (!modes.includes(mode)) throw new DiskError("EINVAL", `mode ${JSON.stringify(mode)}: expected ${modes.join(", ")}`);
+  checkOneOf("mode", mode, modes);
   let started = clock.now();
   return {
     name: "info",

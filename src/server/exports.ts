@@ -5,6 +5,7 @@ import type { Awaitable } from "../contract/awaitable.ts";
 import { DiskError } from "../contract/error.ts";
 import { release, retain } from "../contract/lifecycle.ts";
 import type { ClientInfo, ExportInfo, Peer, Plugin } from "../contract/plugin.ts";
+import { together } from "../contract/together.ts";
 import type { Export, Source } from "./options.ts";
 
 /** An export that a client asked for. */
@@ -182,10 +183,8 @@ export class ExportMap implements Exports {
   }
 
   /** Releases all of them, then throws the first error. */
-  async #release(plugins: readonly Plugin[]): Promise<void> {
-    for (const result of await Promise.allSettled(plugins.map((plugin) => release(plugin, this.#shutdown)))) {
-      if (result.status === "rejected") throw result.reason;
-    }
+  #release(plugins: readonly Plugin[]): Promise<void> {
+    return together(plugins.map((plugin) => release(plugin, this.#shutdown)));
   }
 
   #default(names: readonly string[]): string | undefined {

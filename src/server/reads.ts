@@ -5,6 +5,7 @@ import { type Awaitable, isPromise } from "../contract/awaitable.ts";
 import type { Extent } from "../contract/connection.ts";
 import type { Disk } from "../contract/disk.ts";
 import { DiskError } from "../contract/error.ts";
+import { together } from "../contract/together.ts";
 import { Chunk, ChunkFlag, SIMPLE_REPLY_SIZE } from "../protocol/constants.ts";
 import { chunkHeaderSize, putChunk, putSimpleReply, type ReplyMode, type RequestId, requestId } from "../protocol/replies.ts";
 import type { BufferPool } from "./buffers.ts";
@@ -157,7 +158,7 @@ export class Reads {
       for (const [index, part] of parts.entries())
         this.#putPart(later, part, buffers[index], index === parts.length - 1 ? ChunkFlag.DONE : 0);
     };
-    if (waits.length > 0) return allSettled(waits).then(() => finish);
+    if (waits.length > 0) return together(waits).then(() => finish);
     finish();
     return undefined;
   }
@@ -206,9 +207,4 @@ function checkViews(views: readonly Uint8Array[], length: number): void {
 
 function isHole(part: Extent): boolean {
   return part.zero === true && part.length >= LEAST_HOLE;
-}
-
-/** Waits for all, then throws the first error: the buffers of a failed request must not be in use when it is answered. */
-async function allSettled(waits: readonly PromiseLike<void>[]): Promise<void> {
-  for (const result of await Promise.allSettled(waits)) if (result.status === "rejected") throw result.reason;
 }

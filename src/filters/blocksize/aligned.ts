@@ -1,11 +1,11 @@
 // A disk that takes requests of any alignment and length, over one that wants whole blocks and not too many at once.
 
 import type { RangeLocks } from "../../common/range-locks.ts";
-import { together } from "../../common/together.ts";
 import { type Awaitable, isPromise } from "../../contract/awaitable.ts";
 import type { Disk } from "../../contract/disk.ts";
 import { DiskError } from "../../contract/error.ts";
 import type { ExtentFlags, WriteFlags, ZeroFlags } from "../../contract/flags.ts";
+import { together } from "../../contract/together.ts";
 import { inPieces } from "./in-pieces.ts";
 
 /** What the disk below takes, in bytes. */

@@ -4,12 +4,13 @@ import type { BlockFile } from "../../common/block-file.ts";
 import { mergedExtents } from "../../common/merged-extents.ts";
 import { readPieces } from "../../common/pieces.ts";
 import { RangeLocks } from "../../common/range-locks.ts";
-import { together } from "../../common/together.ts";
+import { type Runs, readRuns } from "../../common/read-runs.ts";
 import { type Awaitable, isPromise } from "../../contract/awaitable.ts";
 import type { Extent } from "../../contract/connection.ts";
 import type { Disk } from "../../contract/disk.ts";
 import { errorCode } from "../../contract/error.ts";
 import { type ExtentFlags, type WriteFlags, writeFlags, type ZeroFlags, zeroFlags } from "../../contract/flags.ts";
+import { together } from "../../contract/together.ts";
 import { Kept, MISSING } from "./kept.ts";
 import { WriteBack } from "./write-back.ts";
 
@@ -34,7 +35,7 @@ const AT_ONCE = 1024 * 1024;
 /**
  * A cache of one disk: what it keeps, and what of that is to be written back. Answers at once where the disk below and the file do.
  */
-export class BlockCache {
+export class BlockCache implements Runs {
   readonly #kept: Kept;
   readonly #writeBack: WriteBack;
   readonly #mode: CacheMode;
@@ -164,34 +165,23 @@ export class BlockCache {
   }
 
   #read(disk: Disk, target: Uint8Array, offset: bigint, last: number): Awaitable<void> {
-    const first = this.#kept.block(offset);
-    const inner = this.#kept.inner(offset);
-    let later: PromiseLike<void>[] | undefined;
-    for (let block = first, at = 0; block <= last; ) {
-      const end = this.#kept.runEnd(block, last + 1);
-      const stop = Math.min(target.length, (end - first) * this.#kept.blockSize - inner);
-      const part = at === 0 && stop === target.length ? target : target.subarray(at, stop);
-      const value = this.#kept.slot(block);
-      let done: Awaitable<void>;
-      try {
-        if (value === MISSING) {
-          done = disk.read(part, offset + BigInt(at));
-        } else {
-          done = this.#kept.read(part, value, at === 0 ? inner : 0);
-        }
-      } catch (error) {
-        if (later === undefined) throw error;
-        done = Promise.reject(error);
-      }
-      if (isPromise(done)) {
-        later ??= [];
-        later.push(done);
-      }
-      at = stop;
-      block = end;
-    }
-    if (later === undefined) return undefined;
-    return later.length === 1 ? later[0] : together(later);
+    return readRuns(this, disk, target, offset, this.#kept.block(offset), this.#kept.inner(offset), last);
+  }
+
+  /** Bytes of a block. */
+  get blockSize(): number {
+    return this.#kept.blockSize;
+  }
+
+  /** Where the run of blocks ends that are kept together, or all missing; see {@link readRuns}. */
+  runEnd(block: number, end: number): number {
+    return this.#kept.runEnd(block, end);
+  }
+
+  /** Reads what a run of blocks holds; see {@link readRuns}. */
+  readRun(disk: Disk, part: Uint8Array, offset: bigint, block: number, inner: number): Awaitable<void> {
+    const value = this.#kept.slot(block);
+    return value === MISSING ? disk.read(part, offset) : this.#kept.read(part, value, inner);
   }
 
   async #load(disk: Disk, first: number, end: number): Promise<void> {

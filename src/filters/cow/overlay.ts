@@ -5,7 +5,8 @@ import { BlockMap, FIRST_SLOT } from "../../common/block-map.ts";
 import { mergedExtents } from "../../common/merged-extents.ts";
 import { readPieces } from "../../common/pieces.ts";
 import { RangeLocks } from "../../common/range-locks.ts";
-import { together } from "../../common/together.ts";
+import { type Runs, readRuns } from "../../common/read-runs.ts";
+import { isZeroes } from "../../common/zeroes.ts";
 import { type Awaitable, isPromise } from "../../contract/awaitable.ts";
 import type { Extent } from "../../contract/connection.ts";
 import type { Disk } from "../../contract/disk.ts";
@@ -21,11 +22,12 @@ const COPY = 1024 * 1024;
  * The blocks of one disk that differ from those below, shared by all its clients, each of whom brings the disk below as it has it open.
  * Answers at once where the disk below and the file do.
  */
-export class Overlay {
+export class Overlay implements Runs {
   /** Of the disk, in bytes. */
   readonly size: bigint;
   readonly #file: BlockFile;
-  readonly #blockSize: number;
+  /** Bytes. */
+  readonly blockSize: number;
   readonly #shift: bigint;
   readonly #mask: bigint;
   readonly #map: BlockMap;
@@ -37,7 +39,7 @@ export class Overlay {
   constructor(size: bigint, file: BlockFile) {
     this.size = size;
     this.#file = file;
-    this.#blockSize = file.blockSize;
+    this.blockSize = file.blockSize;
     this.#shift = BigInt(Math.log2(file.blockSize));
     this.#mask = BigInt(file.blockSize - 1);
     this.#map = new BlockMap(Number((size + this.#mask) >> this.#shift));
@@ -112,7 +114,7 @@ export class Overlay {
    */
   async copyUp(disk: Disk, offset: bigint, length: bigint, signal: AbortSignal): Promise<void> {
     const end = this.#block(offset + length - 1n) + 1;
-    const most = Math.max(1, Math.floor(COPY / this.#blockSize));
+    const most = Math.max(1, Math.floor(COPY / this.blockSize));
     for (let block = this.#block(offset); block < end; ) {
       signal.throwIfAborted();
       const runEnd = this.#map.runEnd(block, end);
@@ -136,40 +138,25 @@ export class Overlay {
     const start = BigInt(first) << this.#shift;
     const bytes = new Uint8Array(Number(min(BigInt(end) << this.#shift, this.size) - start));
     await readPieces(disk, bytes, start);
-    for (let block = first, at = 0; block < end; block += 1, at += this.#blockSize) {
-      const one = bytes.subarray(at, at + this.#blockSize);
-      if (Buffer.compare(one, this.#zeroes.subarray(0, one.length)) === 0) this.#map.fill(block, block + 1, ZERO, () => undefined);
+    for (let block = first, at = 0; block < end; block += 1, at += this.blockSize) {
+      const one = bytes.subarray(at, at + this.blockSize);
+      if (isZeroes(one)) this.#map.fill(block, block + 1, ZERO, () => undefined);
       else await this.#keep(block, 1, one);
     }
   }
 
   #read(disk: Disk, target: Uint8Array, offset: bigint, last: number): Awaitable<void> {
-    const first = this.#block(offset);
-    const inner = Number(offset & this.#mask);
-    let later: PromiseLike<void>[] | undefined;
-    for (let block = first, at = 0; block <= last; ) {
-      const end = this.#map.runEnd(block, last + 1);
-      const stop = Math.min(target.length, (end - first) * this.#blockSize - inner);
-      const part = at === 0 && stop === target.length ? target : target.subarray(at, stop);
-      let done: Awaitable<void>;
-      try {
-        done = this.#readRun(disk, part, offset + BigInt(at), this.#map.get(block), at === 0 ? inner : 0);
-      } catch (error) {
-        if (later === undefined) throw error;
-        done = Promise.reject(error);
-      }
-      if (isPromise(done)) {
-        later ??= [];
-        later.push(done);
-      }
-      at = stop;
-      block = end;
-    }
-    if (later === undefined) return undefined;
-    return later.length === 1 ? later[0] : together(later);
+    return readRuns(this, disk, target, offset, this.#block(offset), Number(offset & this.#mask), last);
   }
 
-  #readRun(disk: Disk, part: Uint8Array, offset: bigint, value: number, inner: number): Awaitable<void> {
+  /** Where the run of blocks of one kind ends; see {@link readRuns}. */
+  runEnd(block: number, end: number): number {
+    return this.#map.runEnd(block, end);
+  }
+
+  /** Reads what a run of blocks holds; see {@link readRuns}. */
+  readRun(disk: Disk, part: Uint8Array, offset: bigint, block: number, inner: number): Awaitable<void> {
+    const value = this.#map.get(block);
     if (value >= FIRST_SLOT) return this.#file.read(part, value, inner);
     if (value === BELOW) return disk.read(part, offset);
     part.fill(0);
@@ -193,7 +180,7 @@ export class Overlay {
         const end = this.#map.runEnd(block, block + blocks);
         const value = this.#map.get(block);
         const slots = value < FIRST_SLOT ? this.#file.allocate(end - block) : { first: value, count: end - block };
-        count = Math.min(left, slots.count * this.#blockSize);
+        count = Math.min(left, slots.count * this.blockSize);
         const bytes = source.subarray(written, written + count);
         done = value < FIRST_SLOT ? this.#keepIn(slots.first, block, slots.count, bytes) : this.#file.write(bytes, value, 0);
       }
@@ -240,7 +227,7 @@ export class Overlay {
   #patch(disk: Disk, block: number, inner: number, bytes: Uint8Array): Awaitable<void> {
     const value = this.#map.get(block);
     if (value >= FIRST_SLOT) return this.#file.write(bytes, value, inner);
-    const scratch = this.#scratch ?? new Uint8Array(this.#blockSize);
+    const scratch = this.#scratch ?? new Uint8Array(this.blockSize);
     this.#scratch = undefined;
     const whole = scratch.subarray(0, this.#sizeOf(block));
     const done = value === ZERO ? void whole.fill(0) : readPieces(disk, whole, BigInt(block) << this.#shift);
@@ -301,13 +288,13 @@ export class Overlay {
   /** Bytes of a block: the last one ends with the disk. */
   #sizeOf(block: number): number {
     const left = this.size - (BigInt(block) << this.#shift);
-    return left < BigInt(this.#blockSize) ? Number(left) : this.#blockSize;
+    return left < BigInt(this.blockSize) ? Number(left) : this.blockSize;
   }
 
   /** How many whole blocks from `block` on lie in `bytes` bytes. */
   #wholeBlocks(block: number, bytes: number): number {
-    const full = Math.floor(bytes / this.#blockSize);
-    const rest = bytes - full * this.#blockSize;
+    const full = Math.floor(bytes / this.blockSize);
+    const rest = bytes - full * this.blockSize;
     return rest > 0 && (BigInt(block) << this.#shift) + BigInt(bytes) === this.size ? full + 1 : full;
   }
 }

@@ -1,18 +1,19 @@
 // One segment of a volume: sectors of the disk below, decrypted when they are read and encrypted when they are written.
 
+import type { RangeLocks } from "../../common/range-locks.ts";
 import { type Awaitable, isPromise } from "../../contract/awaitable.ts";
 import type { Disk } from "../../contract/disk.ts";
 import type { WriteFlags } from "../../contract/flags.ts";
 import type { BufferPool } from "./buffer-pool.ts";
 import type { Segment } from "./header.ts";
 import type { SectorCipher } from "./sector-cipher.ts";
-import type { WriteOrder } from "./write-order.ts";
 
 /** A segment that has been unlocked. Its clients share it. */
 export interface OpenSegment {
   readonly segment: Segment;
   readonly cipher: SectorCipher;
-  readonly order: WriteOrder;
+  /** Of ranges of 512 bytes. They keep writes of parts of units apart from whatever else is written to the same units. */
+  readonly locks: RangeLocks;
   readonly pool: BufferPool;
 }
 
@@ -27,11 +28,11 @@ export class SegmentDisk {
   readonly #start: bigint;
   readonly #firstSector: bigint;
   readonly #cipher: SectorCipher;
-  readonly #order: WriteOrder;
+  readonly #locks: RangeLocks;
   readonly #pool: BufferPool;
 
   /** @param unit - bytes that are read and written whole: those of a sector, or of a block of the disk below where that is larger */
-  constructor(disk: Disk, { segment, cipher, order, pool }: OpenSegment, unit: number) {
+  constructor(disk: Disk, { segment, cipher, locks, pool }: OpenSegment, unit: number) {
     this.#disk = disk;
     this.#unit = unit;
     this.#mask = BigInt(unit - 1);
@@ -40,7 +41,7 @@ export class SegmentDisk {
     this.#start = segment.offset;
     this.#firstSector = segment.firstSector;
     this.#cipher = cipher;
-    this.#order = order;
+    this.#locks = locks;
     this.#pool = pool;
   }
 
@@ -51,12 +52,17 @@ export class SegmentDisk {
 
   write(source: Uint8Array, offset: bigint, flags: WriteFlags): Awaitable<void> {
     const extra = this.#extra(offset);
-    const order = this.#order;
+    const locks = this.#locks;
     const first = Number((offset - BigInt(extra)) / 512n);
-    const end = first + this.#whole(extra + source.length) / 512;
-    if (extra + (source.length % this.#unit) !== 0) return order.run(first, end, true, () => this.#writePart(source, offset, flags));
-    if (order.free) return order.track(first, end, false, this.#writeWhole(source, offset, flags));
-    return order.run(first, end, false, () => this.#writeWhole(source, offset, flags));
+    const last = first + this.#whole(extra + source.length) / 512 - 1;
+    const partial = extra + (source.length % this.#unit) !== 0;
+    if (!locks.isNext(first, last, partial)) return locks.run(first, last, partial, () => this.#write(source, offset, flags, partial));
+    const done = this.#write(source, offset, flags, partial);
+    return isPromise(done) ? locks.during(first, last, partial, done) : done;
+  }
+
+  #write(source: Uint8Array, offset: bigint, flags: WriteFlags, partial: boolean): Awaitable<void> {
+    return partial ? this.#writePart(source, offset, flags) : this.#writeWhole(source, offset, flags);
   }
 
   /** Trims the whole units of the range: to trim a part of one would lose the rest of it. */

@@ -1,5 +1,6 @@
 // An unlocked volume: what its clients share, and what each of them sees.
 
+import { RangeLocks } from "../../common/range-locks.ts";
 import { type Awaitable, isPromise } from "../../contract/awaitable.ts";
 import type { BlockSize } from "../../contract/connection.ts";
 import type { Disk } from "../../contract/disk.ts";
@@ -9,7 +10,6 @@ import type { Digest, LuksHeader } from "./header.ts";
 import { refused } from "./refused.ts";
 import { sectorCipher } from "./sector-cipher.ts";
 import { type OpenSegment, SegmentDisk } from "./segment-disk.ts";
-import { WriteOrder } from "./write-order.ts";
 
 /** A volume whose keys are known. */
 export class Volume {
@@ -21,7 +21,7 @@ export class Volume {
     try {
       this.#segments = header.segments.map((segment) => {
         const cipher = sectorCipher(segment.encryption, keys.get(segment.digest) as Uint8Array, segment.sectorSize);
-        return { segment, cipher, order: new WriteOrder(), pool };
+        return { segment, cipher, locks: new RangeLocks(), pool };
       });
     } finally {
       for (const key of keys.values()) key.fill(0);

@@ -1,6 +1,5 @@
 // A client's view of a disk that is composed of others.
 
-import { together } from "../../common/together.ts";
 import { type Awaitable, isPromise } from "../../contract/awaitable.ts";
 import type { BlockSize, Connection, Extent, Traits } from "../../contract/connection.ts";
 import type { Disk } from "../../contract/disk.ts";
@@ -8,6 +7,7 @@ import { DiskError } from "../../contract/error.ts";
 import { everyStep } from "../../contract/every-step.ts";
 import type { ExtentFlags, WriteFlags } from "../../contract/flags.ts";
 import { MAX_SIZE } from "../../contract/size.ts";
+import { together } from "../../contract/together.ts";
 import { Layout, type Part, type Stretch } from "./layout.ts";
 
 /**

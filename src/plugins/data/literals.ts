@@ -1,16 +1,5 @@
 // Numbers, words and strings as expressions have them.
 
-const units: Readonly<Record<string, bigint>> = {
-  b: 1n,
-  s: 512n,
-  k: 2n ** 10n,
-  m: 2n ** 20n,
-  g: 2n ** 30n,
-  t: 2n ** 40n,
-  p: 2n ** 50n,
-  e: 2n ** 60n,
-};
-
 /** Decimal, octal with a leading 0, hexadecimal with a leading 0x. */
 export const NUMBER: RegExp = /0[xX][0-9a-fA-F]+|[0-9]+/y;
 
@@ -18,11 +7,6 @@ export const NUMBER: RegExp = /0[xX][0-9a-fA-F]+|[0-9]+/y;
 export function readNumber(digits: string): bigint | undefined {
   if (/^0[0-9]/.test(digits)) return /^[0-7]+$/.test(digits) ? BigInt(`0o${digits.slice(1)}`) : undefined;
   return BigInt(digits);
-}
-
-/** A number with a suffix as sizes have it: `b s k m g t p e`, in either case. */
-export function scaled(number: bigint, suffix: string): bigint {
-  return number * (units[suffix.toLowerCase()] ?? 1n);
 }
 
 /** A word of so many bits as bytes. */

@@ -1,7 +1,7 @@
 // From the text of an expression to what it consists of. Nested groups are kept on a list, not on the call stack: no text is too deep to be read.
 
-import { MAX_SIZE } from "../../contract/size.ts";
-import { NUMBER, readBase64, readNumber, readString, scaled, wordBytes } from "./literals.ts";
+import { MAX_SIZE, scaled } from "../../contract/size.ts";
+import { NUMBER, readBase64, readNumber, readString, wordBytes } from "./literals.ts";
 import { type Expression, errorAt, type Group, type Item, type Place, type Source } from "./syntax.ts";
 
 const SPACE = /(?:\s|#[^\n]*)+/y;

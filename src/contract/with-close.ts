@@ -1,6 +1,6 @@
 // A disk that is closed in another way, and is the same in all else.
 
-import { type Disk, diskBrand } from "../contract/disk.ts";
+import { type Disk, diskBrand } from "./disk.ts";
 
 /** The disk with this in place of its `close`, which is called once. */
 export function withClose(disk: Disk, perform: () => Promise<void>): Disk {
