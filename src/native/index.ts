@@ -44,6 +44,8 @@ export interface Native {
   blockDevice(fd: number): BlockDevice;
   /** Who is at the other end of a unix socket. */
   peerCredentials(fd: number): PeerCredentials;
+  /** How many bytes may lie in a socket until the other end takes them; the kernel takes what it allows at most. */
+  sendBuffer(fd: number, bytes: number): void;
 }
 
 /** How a range of a file will be used, in the words of posix_fadvise(2). */

@@ -26,6 +26,7 @@ const BLKGETSIZE64 = 0x80081272;
 const advices: Readonly<Record<Advice, number>> = { normal: 0, random: 1, sequential: 2, willneed: 3, dontneed: 4, noreuse: 5 };
 // asm-generic/socket.h
 const SOL_SOCKET = 1;
+const SO_SNDBUF = 7;
 const SO_PEERCRED = 17;
 // asm-generic/errno.h
 const EINTR = 4;
@@ -54,6 +55,7 @@ export function bind(koffi: Koffi): Native {
   const posixFadvise = libc.func("int posix_fadvise(int fd, int64_t offset, int64_t length, int advice)");
   const ioctl = libc.func("int ioctl(int fd, unsigned long request, void *value)");
   const getsockopt = libc.func("int getsockopt(int fd, int level, int name, void *value, void *length)");
+  const setsockopt = libc.func("int setsockopt(int fd, int level, int name, void *value, int length)");
   const inTurn = limited(MOST_AT_ONCE);
 
   /** Makes a call on another thread, again where a signal interrupts it; answers the error's number, or 0, beside the result. */
@@ -138,6 +140,9 @@ export function bind(koffi: Koffi): Native {
       const length = new Uint32Array([12]);
       if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, bytes, length) === -1) throw systemError(koffi.errno(), "getsockopt");
       return { pid: number.getInt32(0, true), uid: number.getUint32(4, true), gid: number.getUint32(8, true) };
+    },
+    sendBuffer(fd, bytes) {
+      if (setsockopt(fd, SOL_SOCKET, SO_SNDBUF, new Int32Array([bytes]), 4) === -1) throw systemError(koffi.errno(), "setsockopt");
     },
   };
 }

@@ -4,6 +4,8 @@ import type { Duplex } from "node:stream";
 import type { BufferPool } from "./buffers.ts";
 
 const GATHER = 256 * 1024;
+/** What is written at once is large from so many bytes on. */
+const LARGE = 128 * 1024;
 
 /** Gathers replies and writes them to a stream on {@link Output.flush}. */
 export class Output {
@@ -11,6 +13,8 @@ export class Output {
   readonly lends: boolean;
   readonly #pool: BufferPool;
   readonly #stream: Duplex;
+  /** Told once, when the first large write is about to be made. */
+  #onLarge: (() => void) | undefined;
   /** The gathering buffer, from which `[#start, #end)` is not in the queue yet. */
   #buffer: Buffer | undefined;
   #start = 0;
@@ -30,11 +34,13 @@ export class Output {
   /**
    * @param lends - what is written may be used again, or changed, once the stream has taken it: right for sockets, which copy, and wrong for a stream in
    *   memory, whose reader may hold on to the very bytes
+   * @param onLarge - called once, before 128 KiB or more are written at once for the first time
    */
-  constructor(stream: Duplex, pool: BufferPool, lends: boolean) {
+  constructor(stream: Duplex, pool: BufferPool, lends: boolean, onLarge?: () => void) {
     this.#stream = stream;
     this.#pool = pool;
     this.lends = lends;
+    this.#onLarge = onLarge;
   }
 
   /** Bytes that wait for {@link Output.flush} beside those that are being gathered. */
@@ -91,6 +97,10 @@ export class Output {
     this.#cut();
     const queue = this.#queue;
     if (queue.length === 0) return;
+    if (this.#onLarge !== undefined && this.#queued >= LARGE) {
+      this.#onLarge();
+      this.#onLarge = undefined;
+    }
     const stream = this.#stream;
     this.#unconfirmed.push(this.#lent);
     this.#lent = [];

@@ -255,9 +255,11 @@ export class Session implements Receiver, NegotiationHost<OpenedExport> {
   // What happens in between.
 
   #attach(stream: Duplex, accepted: boolean): void {
-    this.#transport = new Transport(stream, this, accepted);
-    const { stream: own } = this.#transport;
-    this.#output = new Output(own, this.#context.pool, own instanceof Socket || this.#peer.transport === "stdio");
+    const transport = new Transport(stream, this, accepted);
+    const { stream: own } = transport;
+    const wide = this.#peer.transport === "unix" ? () => transport.widen() : undefined;
+    this.#transport = transport;
+    this.#output = new Output(own, this.#context.pool, own instanceof Socket || this.#peer.transport === "stdio", wide);
   }
 
   #client(): ClientInfo {

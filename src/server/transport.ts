@@ -2,6 +2,7 @@
 
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { native } from "../native/index.ts";
 
 /** Who takes the bytes. */
 export interface Receiver {
@@ -18,6 +19,9 @@ export interface Receiver {
   /** What was written has been taken. */
   drained(): void;
 }
+
+/** Bytes that may lie in a unix socket until its client takes them, once its replies are large. Linux gives 208 KiB by itself. */
+const WIDE = 512 * 1024;
 
 const FIRST_BUFFER = 16 * 1024;
 const LARGEST_BUFFER = 256 * 1024;
@@ -50,6 +54,21 @@ export class Transport {
   /** The chunk that is being received, if one is, stays with the receiver for good: nothing else will be read into it. */
   keep(): void {
     if (this.#receiving) this.#own = undefined;
+  }
+
+  /**
+   * Makes room for large replies in a unix socket, which keeps its size otherwise, as TCP's do not: less often is each end waiting for the other to
+   * write or take the rest of a reply.
+   */
+  widen(): void {
+    const { _handle: handle } = this.stream as unknown as { readonly _handle?: { readonly fd?: number } | null };
+    const fd = handle?.fd;
+    if (fd === undefined || fd < 0) return;
+    try {
+      native()?.sendBuffer(fd, WIDE);
+    } catch {
+      // As it was is good enough.
+    }
   }
 
   /** Stops reading. */
