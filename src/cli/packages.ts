@@ -12,7 +12,15 @@ type Kind = "plugin" | "filter";
 
 /** Our own packages, by the names that the command line has for what is in them; nbdkit's names work too. */
 export const firstParty: { readonly [K in Kind]: Readonly<Record<string, string>> } = {
-  plugin: {},
+  plugin: {
+    S3: "@diskwright/s3",
+    curl: "@diskwright/http",
+    http: "@diskwright/http",
+    s3: "@diskwright/s3",
+    tmpdisk: "@diskwright/tmpdisk",
+    torrent: "@diskwright/torrent",
+    vddk: "@diskwright/vddk",
+  },
   filter: { xz: "@diskwright/xz", zstd: "@diskwright/zstd" },
 };
 

@@ -1,0 +1,16 @@
+// How dist/ is built: the two entry points.
+
+import { defineConfig, type Options } from "tsup";
+
+const options: Options = {
+  entry: { index: "src/index.ts", command: "src/command.ts" },
+  format: "esm",
+  platform: "node",
+  target: ["es2023", "node20.19"],
+  splitting: true,
+  sourcemap: true,
+  clean: true,
+  dts: { entry: { index: "src/index.ts", command: "src/command.ts" } },
+};
+
+export default defineConfig(options) as Options;
