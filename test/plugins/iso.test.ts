@@ -1,6 +1,6 @@
 // The iso plugin: folders as a CD-ROM.
 
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { main } from "../../src/cli/commands.ts";
@@ -9,7 +9,7 @@ import { type Disk, type IsoOptions, iso, openDisk } from "../../src/index.ts";
 import { testPlugin } from "../../src/testing/index.ts";
 import { testHost } from "../cli/fixtures/host.ts";
 import { run } from "../fixtures/run.ts";
-import { command, expectBothRefuse, expectSame } from "../fixtures/side-by-side.ts";
+import { command, expectBothRefuse, expectSame, type Who } from "../fixtures/side-by-side.ts";
 import { describeWith } from "../fixtures/tools.ts";
 import { tree } from "../fixtures/tree.ts";
 
@@ -195,6 +195,31 @@ describe("on the command line", () => {
       // Another program may find zeroes where nbdkit says that all is data.
       const { content } = await expectSame(["iso", folder, params], { map: false });
       expect(content.includes("nested\n")).toBe(true);
+    });
+
+    /** The paths on the image that a command line serves, under the names of Rock Ridge and of Joliet; nothing where it refuses or is empty. */
+    async function listed(who: Who, folder: string): Promise<Record<"-R" | "-J", string> | undefined> {
+      const path = join(tree(), "image.iso");
+      const { code } = await command(who, ["-U", "-", "iso", folder, "params=-JrT", "--run", `nbdcopy "$uri" ${path}`]);
+      if (code !== 0 || statSync(path).size === 0) return undefined;
+      const names = async (how: string): Promise<string> => (await run("isoinfo", [how, "-f", "-i", path])).stdout;
+      return { "-R": await names("-R"), "-J": await names("-J") };
+    }
+
+    describeWith(["isoinfo"], 'params="-JrT" as it is typed', () => {
+      test("a folder", async () => {
+        const folder = tree(files);
+        const ours = await listed("diskwright", folder);
+        expect(ours?.["-R"].split("\n")).toContain("/a file with a long name.text");
+        expect(ours).toEqual(await listed("nbdkit", folder));
+      });
+
+      // On some machines it is empty, or not for us to read.
+      test.skipIf(!existsSync("/boot"))("/boot, whatever is in it", async () => {
+        const [theirs, ours] = await Promise.all([listed("nbdkit", "/boot"), listed("diskwright", "/boot")]);
+        // Of an empty folder we make an empty image.
+        expect(ours).toEqual(theirs ?? { "-R": "", "-J": "" });
+      });
     });
 
     test.each<[string, readonly string[]]>([
