@@ -2,6 +2,7 @@
 
 import { BLOCK, checkSame, RandomBlocks, toSeed } from "../common/random-blocks.ts";
 import type { Connection } from "../contract/connection.ts";
+import { DiskError } from "../contract/error.ts";
 import type { Plugin } from "../contract/plugin.ts";
 import { parseSize, type Size } from "../contract/size.ts";
 
@@ -12,8 +13,8 @@ export interface RandomOptions {
 }
 
 /**
- * A disk full of random bytes that takes no memory. A write succeeds if it changes nothing, and fails with EIO otherwise: copy the disk onto itself
- * to test what copies. The bytes are not fit for secrets.
+ * A disk full of random bytes that takes no memory. A write succeeds if it changes nothing; any other fails with EIO, as zeroing and trimming do: copy
+ * the disk onto itself to test what copies. The bytes are not fit for secrets.
  *
  * @param size - 0 to 2^63-1 bytes
  * @throws DiskError EINVAL when the size is none, or the seed
@@ -37,9 +38,16 @@ export function random(size: Size, options: RandomOptions = {}): Plugin {
         checkSame(blocks.get(block), from, source, start, end, offset);
       });
     },
+    zero: refuse,
+    trim: refuse,
     cache: () => undefined,
   };
   return { name: "random", open: () => connection };
+}
+
+/** Who zeroes or trims is to be told so: what copies has taken data for a hole. */
+function refuse(offset: bigint): never {
+  throw new DiskError("EIO", "what is to be zeroed is not zero: a random disk has no holes", { offset });
 }
 
 /** Calls `use` for each block of a range: the block's number, where in it the range begins, and which bytes of the range it has. */

@@ -123,7 +123,8 @@ function connectionTo(size: bigint, runs: Runs, content: Content): Connection {
 
   const connection: Connection = {
     size,
-    traits: { fua: "native", fastZero: true, multiConn: true },
+    // Fast zeroing is not offered: who would zero the whole disk first, and then write the data, cannot do so here.
+    traits: { fua: "native", multiConn: true },
 
     read(target, offset) {
       const first = Number(offset / BigInt(unit));

@@ -3,7 +3,7 @@
 import { describe, expect, it, test } from "vitest";
 import { openDisk, pattern } from "../../src/index.ts";
 import { testPlugin } from "../../src/testing/index.ts";
-import { expectBothRefuse, expectSame } from "../fixtures/side-by-side.ts";
+import { expectBothRefuse, expectSame, expectSameOffer } from "../fixtures/side-by-side.ts";
 import { describeWith } from "../fixtures/tools.ts";
 
 /** The slow way. */
@@ -45,6 +45,10 @@ describeWith(["nbdkit", "nbdcopy", "nbdinfo"], "pattern and nbdkit's", () => {
 
   it.each([["4294967000"], ["9223372036854775000"]])("show the same bytes from %s on", async (offset) => {
     await expectSame(["--filter=offset", "pattern", "9223372036854775807", `offset=${offset}`, "range=777"]);
+  });
+
+  it("offer the same", async () => {
+    await expectSameOffer(["pattern", "1M"]);
   });
 
   it("refuse sizes that are none", async () => {

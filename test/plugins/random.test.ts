@@ -3,7 +3,7 @@
 import { describe, expect, it, test } from "vitest";
 import { openDisk, type Plugin, pipe, random, readonly } from "../../src/index.ts";
 import { testPlugin } from "../../src/testing/index.ts";
-import { command } from "../fixtures/side-by-side.ts";
+import { command, expectSameOffer } from "../fixtures/side-by-side.ts";
 import { describeWith } from "../fixtures/tools.ts";
 
 async function read(plugin: Plugin, offset: bigint, length: number): Promise<Buffer> {
@@ -64,7 +64,8 @@ describe("random", () => {
     expect(() => disk.write(bytes, 4000n)).toThrow(
       expect.objectContaining({ code: "EIO", offset: 9000n, message: "what is written is not what is there" }),
     );
-    await expect((async () => disk.zero(0n, 4096n))()).rejects.toMatchObject({ code: "EIO" });
+    expect(() => disk.zero(4096n, 4096n)).toThrow(expect.objectContaining({ code: "EIO", offset: 4096n }));
+    expect(() => disk.trim(4096n, 4096n)).toThrow("what is to be zeroed is not zero: a random disk has no holes");
   });
 
   it("refuses what is no size, and no seed", () => {
@@ -79,5 +80,11 @@ describeWith(["nbdcopy"], "a random disk", () => {
     const { code, stderr } = await command("diskwright", ["-U", "-", "random", "20000001", "seed=7", "--run", 'nbdcopy "$uri" "$uri"']);
     expect(stderr).toBe("");
     expect(code).toBe(0);
+  });
+});
+
+describeWith(["nbdkit", "nbdinfo"], "random and nbdkit's", () => {
+  it("offer the same", async () => {
+    await expectSameOffer(["random", "1M"]);
   });
 });
