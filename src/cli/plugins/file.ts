@@ -19,8 +19,14 @@ export const fileEntry: PluginEntry = pluginEntry({
       help: "Whether what was read or written stays in the page cache",
     },
     fadvise: { type: "choice", values: ["normal", "random", "sequential"], default: "normal", help: "How the file will be read" },
+    "inline-writes": {
+      type: "boolean",
+      default: "true",
+      help: "Write in the event loop while the page cache takes it at once; else by threads",
+    },
   },
-  create({ file: path, dir, dirfd, fd, ...options }) {
+  create({ file: path, dir, dirfd, fd, "inline-writes": inlineWrites = true, ...hints }) {
+    const options = { ...hints, inlineWrites };
     const sources = [path, dir, dirfd, fd].filter((source) => source !== undefined).length;
     if (sources !== 1)
       throw new UsageError(`expected one of file=, dir=, dirfd= and fd=, not ${sources === 0 ? "none" : "several"} of them`);

@@ -12,15 +12,17 @@ import { Uncached } from "./uncached.ts";
 import { writing } from "./write.ts";
 import { zeroing } from "./zero.ts";
 
-/** How the page cache is used. */
-export interface CacheUse {
+/** How the file is used. */
+export interface FileUse {
   /** What was read and written is let go. */
   readonly uncached: boolean;
   readonly advice: "normal" | "random" | "sequential";
+  /** Writes are made at once while they do not wait. */
+  readonly inlineWrites: boolean;
 }
 
 /** Makes a connection of an open file; closing the one closes the other. */
-export async function connectionTo(file: OpenFile, use: CacheUse): Promise<Connection> {
+export async function connectionTo(file: OpenFile, use: FileUse): Promise<Connection> {
   try {
     return await connectionOver(file, use, native());
   } catch (error) {
@@ -28,7 +30,11 @@ export async function connectionTo(file: OpenFile, use: CacheUse): Promise<Conne
   }
 }
 
-async function connectionOver(file: OpenFile, { uncached, advice }: CacheUse, system: Native | undefined): Promise<Connection> {
+async function connectionOver(
+  file: OpenFile,
+  { uncached, advice, inlineWrites }: FileUse,
+  system: Native | undefined,
+): Promise<Connection> {
   const { fd, size, writable, device } = file;
   // A hint: a file system that takes none is as good.
   if (system !== undefined && advice !== "normal") await system.advise(fd, 0n, 0n, advice).catch(() => undefined);
@@ -43,7 +49,7 @@ async function connectionOver(file: OpenFile, { uncached, advice }: CacheUse, sy
       rotational: typeof device === "object" && device.rotational,
     },
     read: reading(file, system),
-    ...(writable && changing(file, system, known)),
+    ...(writable && changing(file, system, known, inlineWrites)),
     ...(extents && { extents }),
     ...(system && { cache: (offset, length) => system.advise(fd, offset, length, "willneed") }),
     close: file.close,
@@ -52,8 +58,8 @@ async function connectionOver(file: OpenFile, { uncached, advice }: CacheUse, sy
 }
 
 /** What changes the file. */
-function changing(file: OpenFile, system: Native | undefined, known: Holes | undefined): Partial<Connection> {
-  const write = writing(file, system);
+function changing(file: OpenFile, system: Native | undefined, known: Holes | undefined, inline: boolean): Partial<Connection> {
+  const write = writing(file, system, inline);
   const flush = (): Promise<void> => dataSync(file.fd);
   if (system === undefined) return { write, flush };
   const { zero, trim } = zeroing(file, system, write);

@@ -5,6 +5,7 @@ import type { Awaitable } from "../../contract/awaitable.ts";
 import { DiskError, errorCode } from "../../contract/error.ts";
 import type { Native } from "../../native/index.ts";
 import type { OpenFile } from "./open.ts";
+import { Pace } from "./pace.ts";
 
 /** Writes at an offset. */
 export type Writing = (source: Uint8Array, offset: bigint) => Awaitable<void>;
@@ -14,11 +15,17 @@ const LONGEST_AT_ONCE = 512 * 1024;
 /** Node takes larger offsets for the file's current position. */
 const MOST_EXACT = BigInt(Number.MAX_SAFE_INTEGER);
 
+/** Writes of whole pages need not read what is around them first. */
+const PAGE = 4096;
+
 /**
  * Chooses how a file is written. A plain write into the page cache may wait: for a journal's commit, or because more is dirty than the disk
- * can take. So it is made at once only where files are memory, or where the kernel knows how to write without waiting (XFS).
+ * can take. So it is made at once only where files are memory, or where the kernel knows how to write without waiting (XFS), or, if that is asked for,
+ * as long as it does not wait.
+ *
+ * @param inline - writes of whole pages are made at once while the page cache takes them without waiting
  */
-export function writing(file: OpenFile, system: Native | undefined): Writing {
+export function writing(file: OpenFile, system: Native | undefined, inline: boolean): Writing {
   const { fd } = file;
   const rest = (source: Uint8Array, done: number, offset: bigint): Promise<void> => writeRest(fd, source, done, offset, system);
   if (file.fileSystem === "memory") {
@@ -28,6 +35,7 @@ export function writing(file: OpenFile, system: Native | undefined): Writing {
       return count === source.length ? undefined : rest(source, count, offset);
     };
   }
+  if (inline && (file.fileSystem === "local" || file.device !== false)) return paced(fd, rest);
   let quick: Native | undefined = system;
   return (source, offset) => {
     if (quick === undefined || source.length > LONGEST_AT_ONCE || offset > MOST_EXACT) return rest(source, 0, offset);
@@ -39,6 +47,26 @@ export function writing(file: OpenFile, system: Native | undefined): Writing {
       quick = undefined;
     }
     return count === source.length ? undefined : rest(source, count ?? 0, offset);
+  };
+}
+
+function paced(fd: number, rest: (source: Uint8Array, done: number, offset: bigint) => Promise<void>): Writing {
+  const pace = new Pace(() => performance.now());
+  return (source, offset) => {
+    const at = Number(offset);
+    const { length } = source;
+    const whole = at % PAGE === 0 && length % PAGE === 0 && length <= LONGEST_AT_ONCE && offset <= MOST_EXACT;
+    const start = whole ? pace.start() : undefined;
+    if (start === undefined) return rest(source, 0, offset);
+    let count = 0;
+    try {
+      count = writeSync(fd, source, 0, length, at);
+    } catch (error) {
+      if (errorCode(error) !== "EINTR") throw error;
+    } finally {
+      pace.end(start);
+    }
+    return count === length ? undefined : rest(source, count, offset);
   };
 }
 

@@ -34,6 +34,15 @@ describe("a file that is not kept in the page cache", () => {
   testPlugin({ test, factory: () => file(sparse(MiB), options), persistent: true, routes: ["directly"], expect: expected });
 });
 
+describe("a file that is written in the event loop", () => {
+  testPlugin({
+    test,
+    factory: () => file(sparse(MiB, "/var/tmp"), { inlineWrites: true }),
+    persistent: true,
+    expect: { ...expected, ...withKoffi },
+  });
+});
+
 describe("a file descriptor", () => {
   testPlugin({ test, factory: descriptor, persistent: true, routes: ["directly"], expect: expected });
 });

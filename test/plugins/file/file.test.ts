@@ -8,12 +8,14 @@ import {
   mkdirSync,
   openSync,
   readFileSync,
+  statfsSync,
   statSync,
   symlinkSync,
   truncateSync,
   writeFileSync,
 } from "node:fs";
 import { createServer } from "node:net";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { describe, expect, onTestFinished, test } from "vitest";
@@ -105,6 +107,41 @@ describe("a file as a disk", () => {
       expect([...(await readAt(disk, 190_000n, 1))]).toEqual([19]);
       await disk.cache(0n, disk.size);
     }
+  });
+});
+
+describe.skipIf(!linux)("inlineWrites", () => {
+  const local = [61267, 1481003842, 2435016766].includes(statfsSync("/var/tmp").type);
+
+  test.skipIf(!local)("whole pages are written at once, others and long ones by threads", async () => {
+    const path = join(tree(undefined, "/var/tmp"), "disk");
+    writeFileSync(path, new Uint8Array(2 * MiB));
+    await using disk = await openDisk(file(path, { inlineWrites: true }));
+    const page = pattern(4096);
+    expect(disk.write(page, 8192n)).toBeUndefined();
+    expect(readFileSync(path).subarray(8192, 8192 + 4096)).toEqual(Buffer.from(page));
+    for (const [source, offset] of [
+      [page, 512n],
+      [pattern(512), 4096n],
+      [pattern(MiB), 0n],
+    ] as const) {
+      const written = disk.write(source, offset);
+      expect(written).toBeInstanceOf(Promise);
+      await written;
+      expect(readFileSync(path).subarray(Number(offset), Number(offset) + source.length)).toEqual(Buffer.from(source));
+    }
+  });
+
+  test("is off unless it is asked for", async () => {
+    await using disk = await openDisk(file(written(pattern(8192))));
+    const answer = disk.write(pattern(4096), 0n);
+    // Files in memory, and XFS, are written at once in any case.
+    if (local && statfsSync(tmpdir()).type === 61267) expect(answer).toBeInstanceOf(Promise);
+    await answer;
+  });
+
+  test("is true or false", () => {
+    expect(() => file("x", { inlineWrites: "yes" as never })).toThrow("file: inlineWrites");
   });
 });
 
