@@ -49,17 +49,29 @@ function keyHelp({ help, required, magic, repeatable, default: fallback }: Key):
 
 const threadModels = { parallel: "parallel", connection: "serialize_requests", plugin: "serialize_all_requests" } as const;
 
-/** What `--dump-plugin` prints: nbdkit's names where they mean something here. */
-export function dumpPlugin({ name, version = VERSION, concurrency = "parallel", keys, anyKey }: PluginEntry): string {
+/**
+ * What `--dump-plugin` prints: nbdkit's names where they mean something here.
+ *
+ * @param more - further lines, of the plugin's own; one of a name that is there already takes its place
+ */
+export function dumpPlugin({ name, version = VERSION, concurrency = "parallel", keys, anyKey }: PluginEntry, more: string): string {
   const magic = Object.entries(keys).find(([, key]) => key.magic)?.[0];
-  return [
+  const lines = [
     `name=${name}`,
     `version=${version}`,
     `max_thread_model=${threadModels[concurrency]}`,
     `thread_model=${threadModels[concurrency]}`,
     ...(magic === undefined ? [] : [`magic_config_key=${magic}`]),
     ...(Object.keys(keys).length > 0 || anyKey ? ["has_config=1"] : []),
-  ].join("\n");
+  ];
+  const own = more === "" ? [] : more.split("\n");
+  const names = lines.map(nameOf);
+  const said = lines.map((line) => own.findLast((other) => nameOf(other) === nameOf(line)) ?? line);
+  return [...said, ...own.filter((line) => !names.includes(nameOf(line)))].join("\n");
+}
+
+function nameOf(line: string): string {
+  return line.replace(/=.*/s, "");
 }
 
 /** What `--dump-config` prints: nbdkit's names where they mean something here. */

@@ -23,8 +23,7 @@ export async function aboutServe(args: Arguments<ServeOption>, host: Host, catal
   if (args.has("help")) return help(stack, catalogue);
   if (args.has("version")) return version(stack);
   if (stack === undefined) throw new UsageError("--dump-plugin: which plugin? Write diskwright serve PLUGIN --dump-plugin");
-  const more = await dumpOf(stack, parameters, host);
-  return [dumpPlugin(stack.plugin), ...(more === "" ? [] : [more])].join("\n");
+  return dumpPlugin(stack.plugin, await dumpOf(stack, parameters, host));
 }
 
 function help(stack: Stack | undefined, catalogue: Catalogue): string {

@@ -103,7 +103,7 @@ export interface Entry<Made = unknown> {
 export interface PluginEntry extends Entry<Plugin> {
   /** What the plugin will say of itself, for `--dump-plugin`. */
   readonly concurrency?: Concurrency;
-  /** Further lines for `--dump-plugin`. */
+  /** Further lines for `--dump-plugin`; one of a name that is printed anyway, as `thread_model`, takes its place. */
   dump?(context: CreateContext): Awaitable<string>;
 }
 

@@ -65,7 +65,10 @@ export function filter(
     let shutdown: (() => void) | undefined;
     return {
       name,
-      concurrency: strictest(concurrency, next.concurrency),
+      // What lies below may know its own only once it has started.
+      get concurrency() {
+        return strictest(concurrency, next.concurrency);
+      },
       async start(context) {
         ({ shutdown } = context);
         await retain(next, shutdown);

@@ -27,11 +27,14 @@ export function pipe(source: Plugin, ...filters: readonly Filter[]): Plugin {
 
 /** The same plugin with `open` answering a completed Disk, so that filters written without the helper get one too. */
 export function completed(plugin: Plugin): Plugin {
-  const { name, concurrency } = plugin;
+  const { name } = plugin;
   let shutdown: (() => void) | undefined;
   return {
     name,
-    ...(concurrency === undefined ? {} : { concurrency }),
+    // It may be known only once the plugin has started.
+    get concurrency() {
+      return plugin.concurrency ?? "parallel";
+    },
     ...(plugin.preconnect && { preconnect: (peer) => plugin.preconnect?.(peer) }),
     ...(plugin.exports && { exports: (client) => plugin.exports?.(client) ?? [] }),
     ...(plugin.defaultExport && { defaultExport: (client) => plugin.defaultExport?.(client) ?? "" }),

@@ -22,7 +22,10 @@ import type { Connection } from "./connection.ts";
 export interface Plugin {
   /** Letters, digits and dashes: what errors, logs and the command line call it. */
   readonly name: string;
-  /** How many requests it can work on at once. Default: `parallel`. A plugin that opens a `Disk` of its own sees to it itself. */
+  /**
+   * How many requests it can work on at once; known when it has started at the latest. Default: `parallel`. A plugin that opens a `Disk` of its own
+   * sees to it itself.
+   */
   readonly concurrency?: Concurrency;
   /** Called once, before the first client. Throw to refuse service. */
   start?(context: StartContext): Awaitable<void>;

@@ -185,6 +185,24 @@ describe("how many requests are under way at once", () => {
     expect(of("connection", "plugin")).toBe("plugin");
   });
 
+  test("a plugin may know it only once it has started: whoever asks the stack then is told", async () => {
+    let known: Concurrency = "plugin";
+    const plugin: Plugin = {
+      name: "late",
+      get concurrency() {
+        return known;
+      },
+      start: () => void (known = "connection"),
+      open: () => over(new Uint8Array(512)),
+    };
+    const seen: (Concurrency | undefined)[] = [];
+    const asking = filter("asking", () => ({}), { start: (next) => void seen.push(next.concurrency) });
+    const stack = pipe(plugin, asking, asking);
+    expect(stack.concurrency).toBe("plugin");
+    await using _disk = await openDisk(stack);
+    expect([...seen, stack.concurrency]).toEqual(["connection", "connection", "connection"]);
+  });
+
   test("another word is refused when the stack is put together", async () => {
     const plugin = pluginOf(over(new Uint8Array()), { concurrency: "serial" as never });
     expect(() => pipe(plugin)).toThrow("fixture: concurrency serial: expected parallel, connection or plugin");

@@ -9,7 +9,9 @@ import { zeroFlags } from "../../src/contract/flags.ts";
 import { connect, type Disk, listExports, openDisk, type Plugin, serve, sh } from "../../src/index.ts";
 import { testPlugin } from "../../src/testing/index.ts";
 import { testHost } from "../cli/fixtures/host.ts";
-import { expectBothRefuse, expectSame } from "../fixtures/side-by-side.ts";
+import { nbdkit } from "../fixtures/peers.ts";
+import { run } from "../fixtures/run.ts";
+import { command, expectBothRefuse, expectSame, type Who } from "../fixtures/side-by-side.ts";
 import { describeWith } from "../fixtures/tools.ts";
 import { tree } from "../fixtures/tree.ts";
 
@@ -545,6 +547,76 @@ esac
     test("a script with parameters", async () => {
       const { content } = await expectSame(["sh", file(), "a=b", "a bare value", "c=d=e"]);
       expect(content.toString()).toBe("a=b\nfile=a bare value\nc=d=e\n");
+    });
+
+    describe.each([
+      ["serialize_connections", { sameClient: false }],
+      ["serialize_all_requests", { sameClient: false, otherClient: false }],
+      ["nonsense", { sameClient: false, otherClient: false }],
+      ["serialize_requests", { sameClient: false, otherClient: true }],
+      ["parallel", { sameClient: true, otherClient: true }],
+    ] as const)("thread_model %s", (model, expected) => {
+      /** Each read waits for another one to be there too, and says whether there was: not for long where none can come. */
+      function meeting(patience: number): string {
+        const path = join(tree(), "meeting.sh");
+        const lines = [
+          "#!/bin/sh",
+          'case "$1" in',
+          `  thread_model) echo ${model} ;;`,
+          "  get_size) echo 1M ;;",
+          "  can_multi_conn) ;;",
+          "  pread) mkdir -p $tmpdir/at; touch $tmpdir/at/$4; met=0; left=$4; i=0",
+          `    while [ $i -lt ${patience} ]; do [ $(ls $tmpdir/at | wc -l) -gt 1 ] && { met=1; break; }; i=$((i+1)); sleep 0.02; done`,
+          // Who has been met may not have looked yet.
+          "    [ $met = 1 ] || rm $tmpdir/at/$4; printf $met ;;",
+          "  *) exit 2 ;;",
+          "esac",
+        ];
+        writeFileSync(path, lines.join("\n"), { mode: 0o755 });
+        return path;
+      }
+
+      /** Whether two reads that were sent together went on together. */
+      async function met(who: Who, clients: 1 | 2, possible: boolean): Promise<boolean> {
+        const args = ["sh", meeting(possible ? 1000 : 5)];
+        await using server = who === "diskwright" ? await serve(sh({ script: args[1] as string })) : undefined;
+        const uri = (server?.uri as string | undefined) ?? (await nbdkit("unix", args));
+        await using one = await connect(uri);
+        await using other = clients === 1 ? one : await connect(uri);
+        const said = [Buffer.alloc(1), Buffer.alloc(1)] as const;
+        await Promise.all([one.read(said[0], 1n), other.read(said[1], 2n)]);
+        expect(said[0].toString()).toBe(said[1].toString());
+        return said[0].toString() === "1";
+      }
+
+      test.each(["nbdkit", "diskwright"] as const)("requests of one client, by %s", async (who) => {
+        expect(await met(who, 1, expected.sameClient)).toBe(expected.sameClient);
+      });
+
+      // With serialize_connections there are no two clients at once.
+      if ("otherClient" in expected) {
+        test.each(["nbdkit", "diskwright"] as const)("requests of two clients, by %s", async (who) => {
+          expect(await met(who, 2, expected.otherClient)).toBe(expected.otherClient);
+        });
+      }
+
+      test("both say so, to the log and to --dump-plugin", async () => {
+        const script = meeting(1);
+        const told = await Promise.all(
+          (["nbdkit", "diskwright"] as const).map(async (who) => {
+            const log = join(tree(), "log");
+            await command(who, ["-U", "-", "--filter=log", "sh", script, `logfile=${log}`, "--run", "true"]);
+            const dumped =
+              who === "nbdkit"
+                ? (await run("nbdkit", ["--dump-plugin", "sh", script])).stdout
+                : (await serveCommand(["--dump-plugin", "sh", script])).stdout;
+            const inLog = /Ready thread_model=(\d)/.exec(readFileSync(log, "utf8"))?.[1];
+            // We have no number for that.
+            return [inLog === "0" ? "1" : inLog, /^thread_model=.*$/m.exec(dumped)?.[0]];
+          }),
+        );
+        expect(told[1]).toEqual(told[0]);
+      });
     });
 
     test("a script that knows extents", async () => {

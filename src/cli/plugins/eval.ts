@@ -2,7 +2,6 @@
 
 import { type EvalOptions, evalScripts } from "../../index.ts";
 import { evalMethods, evalScript } from "../../plugins/eval.ts";
-import { MAX_KNOWN_STATUS } from "../../plugins/script/answer.ts";
 import { dumpScript } from "../../plugins/script/plugin.ts";
 import type { CreateContext, Key, PluginEntry } from "../catalogue.ts";
 
@@ -17,10 +16,9 @@ export const evalEntry: PluginEntry = {
   },
   anyKey: true,
   create: (_, context) => evalScripts(optionsOf(context)),
-  async dump(context) {
+  dump(context) {
     const options = optionsOf(context);
-    const said = await dumpScript(evalScript(options), options.parameters ?? []);
-    return [`max_known_status=${MAX_KNOWN_STATUS}`, ...(said === "" ? [] : [said])].join("\n");
+    return dumpScript(evalScript(options), options.parameters ?? []);
   },
 };
 

@@ -14,10 +14,8 @@ export const shEntry: PluginEntry = pluginEntry({
   anyKey: true,
   create: async (_, context) => sh({ ...(await scriptOf(context)), parameters: parametersOf(context) }),
   async dump(context) {
-    const known = `max_known_status=${MAX_KNOWN_STATUS}`;
-    if (context.parameters.length === 0) return known;
-    const said = await dumpScript(shScript(await scriptOf(context)), parametersOf(context));
-    return said === "" ? known : `${known}\n${said}`;
+    if (context.parameters.length === 0) return `max_known_status=${MAX_KNOWN_STATUS}`;
+    return dumpScript(shScript(await scriptOf(context)), parametersOf(context));
   },
 });
 

@@ -1,6 +1,9 @@
 // One client's view of a disk that a script is.
 
+import { setMaxListeners } from "node:events";
+import { complete } from "../../contract/complete.ts";
 import type { Connection } from "../../contract/connection.ts";
+import type { Disk } from "../../contract/disk.ts";
 import { everyStep, failAfter } from "../../contract/every-step.ts";
 import type { OpenRequest } from "../../contract/plugin.ts";
 import { type Answer, scriptError, type Wishes } from "./answer.ts";
@@ -14,12 +17,15 @@ import { Turns } from "./turns.ts";
  *
  * @param leave - called when the client is gone
  */
-export async function openConnection(runner: Runner, request: OpenRequest, wishes: Wishes, leave?: () => void): Promise<Connection> {
+export async function openConnection(runner: Runner, request: OpenRequest, wishes: Wishes, leave?: () => void): Promise<Disk> {
   const { exportName, readonly, tls, signal } = request;
+  // As many requests as are under way may wait, and listen for the client's going.
+  setMaxListeners(0, signal);
   const { stdout } = await runner.call("open", [String(readonly), exportName, String(tls)], { signal, wishes });
   const client = new Client(runner, readText(stdout), signal, wishes);
   try {
-    return await client.connection(readonly, leave);
+    // It is completed here, because requests wait for their turn in the runner, and are not to be queued once more.
+    return complete(await client.connection(readonly, leave), { name: runner.script.name });
   } catch (error) {
     return failAfter(error, () => client.close());
   }

@@ -1,11 +1,11 @@
 // The plugin that a script is: its life from start to end, and its clients.
 
 import { everyStep, failAfter } from "../../contract/every-step.ts";
-import type { ClientInfo, ExportInfo, OpenRequest, Plugin } from "../../contract/plugin.ts";
-import { scriptError } from "./answer.ts";
+import type { ClientInfo, Concurrency, ExportInfo, OpenRequest, Plugin } from "../../contract/plugin.ts";
+import { MAX_KNOWN_STATUS, scriptError } from "./answer.ts";
 import { openConnection } from "./connection.ts";
 import { readExports } from "./output.ts";
-import { Runner, type Script } from "./runner.ts";
+import { DEFAULT_THREAD_MODEL, Runner, type Script, type ThreadModel } from "./runner.ts";
 import { Turns } from "./turns.ts";
 
 /**
@@ -16,7 +16,15 @@ export type ScriptParameters = Readonly<Record<string, string>> | readonly (read
 
 type Pair = readonly [name: string | undefined, value: string];
 
-/** Makes a plugin of a script. It sees itself to how many requests go on at once: its script says that only when it is started. */
+/** What the thread models are here. With `serialize_connections` clients wait for each other as well. */
+const concurrencies: Readonly<Record<ThreadModel, Concurrency>> = {
+  serialize_connections: "plugin",
+  serialize_all_requests: "plugin",
+  serialize_requests: "connection",
+  parallel: "parallel",
+};
+
+/** Makes a plugin of a script. How many requests go on at once is what the script says when it is started, and what one that is silent says until then. */
 export function scriptPlugin(script: Script, given: ScriptParameters | undefined): Plugin {
   const parameters = listOf(given);
   let running: { readonly runner: Runner; readonly clients: Turns | undefined; readonly shutdown: () => void } | undefined;
@@ -26,6 +34,9 @@ export function scriptPlugin(script: Script, given: ScriptParameters | undefined
   };
   return {
     name: script.name,
+    get concurrency() {
+      return concurrencies[running?.runner.threadModel ?? DEFAULT_THREAD_MODEL];
+    },
     async start({ signal, shutdown }) {
       const runner = await Runner.start(script, shutdown);
       try {
@@ -62,18 +73,19 @@ export function scriptPlugin(script: Script, given: ScriptParameters | undefined
 async function getReady(runner: Runner, parameters: readonly Pair[], signal: AbortSignal): Promise<void> {
   await configure(runner, parameters, signal);
   await runner.notify("config_complete", [], { signal });
-  const { kind, stdout } = await runner.call("thread_model", [], { signal });
-  if (kind === "true") runner.heed(stdout.toString().trim());
+  await runner.askThreadModel(signal);
   await runner.notify("get_ready", [], { signal });
   await runner.notify("after_fork", [], { signal });
 }
 
-/** What a script says of itself, for `--dump-plugin`. */
+/** What a script says of itself, for `--dump-plugin`: its thread model, and its own lines. */
 export async function dumpScript(script: Script, parameters: ScriptParameters): Promise<string> {
   const runner = await Runner.start(script, () => undefined);
   try {
     await configure(runner, listOf(parameters));
-    return (await runner.call("dump_plugin", [])).stdout.toString().trimEnd();
+    await runner.askThreadModel();
+    const said = (await runner.call("dump_plugin", [])).stdout.toString().trimEnd();
+    return [`thread_model=${runner.threadModel}`, `max_known_status=${MAX_KNOWN_STATUS}`, ...(said === "" ? [] : [said])].join("\n");
   } finally {
     await end(runner);
   }

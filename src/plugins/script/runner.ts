@@ -32,6 +32,8 @@ export interface CallOptions {
 /** nbdkit's name for how much may go on at once. */
 export type ThreadModel = "serialize_connections" | "serialize_all_requests" | "serialize_requests" | "parallel";
 
+/** That of a script which names none. */
+export const DEFAULT_THREAD_MODEL: ThreadModel = "serialize_all_requests";
 const threadModels: readonly string[] = ["serialize_connections", "serialize_all_requests", "serialize_requests", "parallel"];
 /** Processes at once, however many requests there are. */
 const MAX_PROCESSES = 16;
@@ -52,7 +54,7 @@ const answersByCode: ReadonlySet<Method> = new Set([
 /** A script that is in use. */
 export class Runner {
   readonly script: Script;
-  threadModel: ThreadModel = "serialize_all_requests";
+  #threadModel = DEFAULT_THREAD_MODEL;
   readonly #directory: string;
   readonly #pipes: Pipes | undefined;
   readonly #shutdown: () => void;
@@ -80,10 +82,17 @@ export class Runner {
     }
   }
 
-  /** From now on so much may go on at once; words that are no thread model change nothing. */
-  heed(threadModel: string): void {
-    if (!threadModels.includes(threadModel)) return;
-    this.threadModel = threadModel as ThreadModel;
+  /** How much may go on at once. */
+  get threadModel(): ThreadModel {
+    return this.#threadModel;
+  }
+
+  /** Asks the script how much may go on at once, from now on; words that are no thread model change nothing. */
+  async askThreadModel(signal?: AbortSignal): Promise<void> {
+    const { kind, stdout } = await this.call("thread_model", [], { signal });
+    const threadModel = stdout.toString().trim();
+    if (kind !== "true" || !threadModels.includes(threadModel)) return;
+    this.#threadModel = threadModel as ThreadModel;
     const several = threadModel === "serialize_requests" || threadModel === "parallel";
     this.#turns = new Turns(several ? MAX_PROCESSES : 1);
   }
