@@ -42,9 +42,9 @@ export class SectorKernel {
     this.#functions.number(IVS + from * 16, sector, BigInt(this.sectorSize / 512), IVS + to * 16);
   }
 
-  /** Makes the stream of XTS tweaks for `count` sectors of what the IVs were encrypted to. */
-  expand(count: number): void {
-    this.#functions.expand(IVS, IVS + count * 16, STREAM, this.sectorSize);
+  /** Makes the stream of XTS tweaks for `count` sectors of what the IVs were encrypted to, and adds it to the data. */
+  tweak(count: number): void {
+    this.#functions.tweak(IVS, IVS + count * 16, STREAM, DATA, this.sectorSize);
   }
 
   /** Adds the first `length` bytes of the stream to the data. */

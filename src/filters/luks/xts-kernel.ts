@@ -22,6 +22,7 @@ import {
   shuffle32,
   store,
   V128,
+  type WasmMemory,
   xor,
 } from "./wasm.ts";
 
@@ -29,17 +30,20 @@ import {
 export interface KernelFunctions {
   /** Writes blocks of 16 bytes that hold the numbers `first`, `first + step` … from `out` to `end`, little-endian. */
   number(out: number, first: bigint, step: bigint, end: number): void;
-  /** Writes the tweaks of all blocks of the sectors whose first tweaks lie from `tweaks` to `end`. */
-  expand(tweaks: number, end: number, out: number, sectorSize: number): void;
+  /**
+   * Writes the tweaks of all blocks of the sectors whose first tweaks lie from `tweaks` to `end` into `stream`, and adds them to the sectors at
+   * `data`.
+   */
+  tweak(tweaks: number, end: number, stream: number, data: number, sectorSize: number): void;
   /** Adds the bytes at `source` to those from `target` to `end`. */
   xor(target: number, end: number, source: number): void;
 }
 
 /** Assembles the module. */
-export function kernelBytes(): Uint8Array<ArrayBuffer> {
-  return assemble({ minimum: 3 }, [
+export function kernelBytes(memory: WasmMemory = { minimum: 3 }): Uint8Array<ArrayBuffer> {
+  return assemble(memory, [
     { name: "number", params: [I32, I64, I64, I32], locals: [], body: number() },
-    { name: "expand", params: [I32, I32, I32, I32], locals: [I32, V128], body: expand() },
+    { name: "tweak", params: [I32, I32, I32, I32, I32], locals: [I32, V128], body: tweak() },
     { name: "xor", params: [I32, I32, I32], locals: [], body: xorRange() },
   ]);
 }
@@ -51,14 +55,19 @@ function number(): Code {
 }
 
 /** IEEE 1619, section 5.2: each tweak is the one before it times x in GF(2^128), the first byte being the lowest. */
-function expand(): Code {
-  const [tweaks, end, out, sectorSize, sectorEnd, tweak] = [get(0), get(1), get(2), get(3), get(4), get(5)];
-  // Each 32-bit lane gets the bit that the lane before it loses; that of the last comes back to the first as x^7 + x^2 + x + 1.
-  const lost = shrS32(tweak, i32(31));
-  const carried = and(shuffle32(lost, lost, 3, 0, 1, 2), lanes32(0x87, 1, 1, 1));
-  const block = [store(out, tweak), set(5, xor(shl32(tweak, i32(1)), carried)), set(2, i32Add(out, i32(16)))];
-  const sector = [set(5, load(tweaks)), set(4, i32Add(out, sectorSize)), loop(i32Less(out, sectorEnd), block)];
+function tweak(): Code {
+  const [tweaks, end, stream, data, sectorSize, sectorEnd, value] = [get(0), get(1), get(2), get(3), get(4), get(5), get(6)];
+  const next = [set(6, timesX(value)), set(2, i32Add(stream, i32(16))), set(3, i32Add(data, i32(16)))];
+  const block = [store(stream, value), store(data, xor(load(data), value)), next];
+  const sector = [set(6, load(tweaks)), set(5, i32Add(stream, sectorSize)), loop(i32Less(stream, sectorEnd), block)];
   return loop(i32Less(tweaks, end), [sector, set(0, i32Add(tweaks, i32(16)))]);
+}
+
+function timesX(value: Code): Code {
+  // Each 32-bit lane gets the bit that the lane before it loses; that of the last comes back to the first as x^7 + x^2 + x + 1.
+  const lost = shrS32(value, i32(31));
+  const carried = and(shuffle32(lost, lost, 3, 0, 1, 2), lanes32(0x87, 1, 1, 1));
+  return xor(shl32(value, i32(1)), carried);
 }
 
 function xorRange(): Code {

@@ -43,9 +43,8 @@ export class XtsCipher implements SectorCipher {
       const count = length / sectorSize;
       this.#ivs.write(sector + BigInt(at / 512), count);
       ivs.set(this.#tweak.update(ivs.subarray(0, count * 16)));
-      kernel.expand(count);
       data.set(length === source.length ? source : source.subarray(at, at + length));
-      kernel.addStream(length);
+      kernel.tweak(count);
       data.set(cipher.update(data.subarray(0, length)));
       kernel.addStream(length);
       target.set(data.subarray(0, length), at);
