@@ -1,0 +1,57 @@
+// The connections to servers, shared by all clients of a plugin.
+
+import { DiskError } from "diskwright";
+import { Agent, type Dispatcher, Pool, ProxyAgent } from "undici";
+import type { Settings } from "./options.ts";
+import { readSecret } from "./secret.ts";
+import { connectOptions } from "./tls.ts";
+
+/** An idle connection is closed after so long, or earlier where the server says when it closes it. */
+const IDLE = 15_000;
+
+/** Makes the connections' owner; none is opened before it is needed. */
+export async function makeAgent(settings: Settings): Promise<Dispatcher> {
+  const { connections, connectTimeout, given } = settings;
+  const { unixSocket, proxy, http2 = false, tls = {} } = given;
+  const connect = {
+    ...connectOptions(tls),
+    timeout: connectTimeout,
+    allowH2: http2,
+    ...(unixSocket !== undefined && { socketPath: unixSocket }),
+  };
+  const pool = { connections, keepAliveTimeout: IDLE, allowH2: http2 } as const;
+  if (proxy === undefined) return new Agent({ ...pool, connect });
+  const { url, user, password } = typeof proxy === "string" ? { url: proxy } : { user: undefined, password: undefined, ...proxy };
+  const uri = proxyUrl(url);
+  if (user !== undefined) uri.username = encodeURIComponent(user);
+  if (password !== undefined) uri.password = encodeURIComponent(await readSecret(password, "proxy.password"));
+  const name = decodeURIComponent(uri.username);
+  const word = decodeURIComponent(uri.password);
+  const socks = uri.protocol.startsWith("socks");
+  return new ProxyAgent({
+    ...pool,
+    uri: uri.href,
+    ...(name !== "" && !socks && { token: `Basic ${Buffer.from(`${name}:${word}`).toString("base64")}` }),
+    // As curl does it: a tunnel for https; http is asked of the proxy itself, as many allow tunnels to port 443 alone.
+    proxyTunnel: false,
+    requestTls: connect,
+    proxyTls: { timeout: connectTimeout },
+    factory: (origin: URL, options: object) => new Pool(origin, { ...options, connections }),
+  });
+}
+
+/**
+ * Checks where a proxy is.
+ *
+ * @throws DiskError EINVAL
+ */
+export function proxyUrl(text: string): URL {
+  // As curl takes it: host:port is an HTTP proxy.
+  const full = /^[a-z0-9]+:\/\//i.test(text) ? text : `http://${text}`;
+  const url = URL.canParse(full) ? new URL(full) : undefined;
+  if (url !== undefined && ["http:", "https:", "socks5:", "socks:"].includes(url.protocol)) return url;
+  throw new DiskError(
+    "EINVAL",
+    `option proxy: ${JSON.stringify(text.replace(/\/\/.*@/, "//…@"))}: expected http://host:port, https:// or socks5://`,
+  );
+}
