@@ -25,7 +25,10 @@ export interface RequestHandler {
   request(header: RequestHeader, payload: Uint8Array | undefined, borrowed: boolean): void;
   /** A request whose payload was thrown away is over. */
   refused(header: RequestHeader): void;
-  /** A buffer, of just its size, for a payload that does not lie whole in what has been received. */
+  /**
+   * A buffer for a payload that does not lie whole in what has been received. With room for a header behind the payload, the next request's is read
+   * together with the payload's end.
+   */
   allocate(header: RequestHeader): Uint8Array;
 }
 
@@ -86,20 +89,38 @@ export class RequestReceiver {
 
   /**
    * Where the next bytes had best be read to, so that a large payload need not be copied: the rest of its buffer, and while large
-   * ones follow each other, their headers by themselves. See {@link RequestReceiver.filled}.
+   * ones follow each other, their headers by themselves or behind it. See {@link RequestReceiver.filled}.
    */
   get wanted(): Uint8Array | undefined {
     if (this.header.payload < LARGE) return undefined;
-    if (this.#state === PAYLOAD) return (this.#target as Uint8Array).subarray(this.#filled);
+    if (this.#state === PAYLOAD) return (this.#target as Uint8Array).subarray(this.#filled, this.header.payload + this.#headerSize);
     return this.#state === HEADER && !this.#paused ? this.#partial.subarray(this.#partialLength, this.#headerSize) : undefined;
   }
 
-  /** `length` bytes of {@link RequestReceiver.wanted} have arrived there. Throws {@link FramingError}. */
-  filled(length: number): void {
-    if (this.#state === PAYLOAD) return this.#gatherPayload(length);
-    if (!this.#gatherHeader(length)) return;
+  /**
+   * `length` bytes of {@link RequestReceiver.wanted} have arrived there. Answers those of the next request that it did not take, being paused; feed them
+   * later. Throws {@link FramingError}.
+   */
+  filled(length: number): Buffer | undefined {
+    if (this.#state === PAYLOAD) return this.#filledPayload(length);
+    if (!this.#gatherHeader(length)) return undefined;
     if (this.header.payload === 0) this.#handler.request(this.header, undefined, false);
     else if (this.#takesPayload()) this.#allocate();
+    return undefined;
+  }
+
+  #filledPayload(length: number): Buffer | undefined {
+    const { payload } = this.header;
+    const end = this.#filled + length;
+    if (end <= payload) {
+      this.#gatherPayload(length);
+      return undefined;
+    }
+    // The handler may use the buffer again, so this is taken out of it first.
+    const next = Buffer.from((this.#target as Uint8Array).subarray(payload, end));
+    this.#gatherPayload(length - next.length);
+    const taken = this.consume(next);
+    return taken === next.length ? undefined : next.subarray(taken);
   }
 
   /** Takes bytes from `chunk`; returns how many: fewer than given only when paused. Throws {@link FramingError}. */
@@ -177,7 +198,8 @@ export class RequestReceiver {
   #gatherPayload(length: number): void {
     this.#filled += length;
     if (this.#filled < this.header.payload) return;
-    const payload = this.#target as Uint8Array;
+    const target = this.#target as Uint8Array;
+    const payload = target.length === this.#filled ? target : target.subarray(0, this.#filled);
     this.#target = undefined;
     this.#state = HEADER;
     this.#handler.request(this.header, payload, false);

@@ -3,7 +3,10 @@
 const SMALLEST = 12;
 const LARGEST = 22;
 
-/** Buffers of 4 KiB to 4 MiB by powers of two. What is taken may hold old bytes; what is given back must not be used any more. */
+/** Bytes that each buffer has beyond its power of two: a client's next request fits behind a payload. */
+const BEYOND = 64;
+
+/** Buffers of 4 KiB to 4 MiB, by powers of two, and a little. What is taken may hold old bytes; what is given back must not be used any more. */
 export class BufferPool {
   readonly #free: Buffer[][] = Array.from({ length: LARGEST + 1 }, () => []);
   readonly #capacity: number;
@@ -14,20 +17,20 @@ export class BufferPool {
     this.#capacity = capacity;
   }
 
-  /** A buffer of at least `length` bytes. */
+  /** A buffer of at least `length` bytes, and 64 more. */
   take(length: number): Buffer {
     const shift = sizeClass(length);
-    if (shift > LARGEST) return Buffer.allocUnsafeSlow(length);
+    if (shift > LARGEST) return Buffer.allocUnsafeSlow(length + BEYOND);
     const buffer = (this.#free[shift] as Buffer[]).pop();
-    if (buffer === undefined) return Buffer.allocUnsafeSlow(2 ** shift);
+    if (buffer === undefined) return Buffer.allocUnsafeSlow(2 ** shift + BEYOND);
     this.#held -= buffer.length;
     return buffer;
   }
 
   /** Gives a whole buffer back. */
   give(buffer: Buffer): void {
-    const shift = sizeClass(buffer.length);
-    if (shift > LARGEST || buffer.length !== 2 ** shift || this.#held + buffer.length > this.#capacity) return;
+    const shift = sizeClass(buffer.length - BEYOND);
+    if (shift > LARGEST || buffer.length !== 2 ** shift + BEYOND || this.#held + buffer.length > this.#capacity) return;
     this.#held += buffer.length;
     (this.#free[shift] as Buffer[]).push(buffer);
   }

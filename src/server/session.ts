@@ -157,7 +157,7 @@ export class Session implements Receiver, NegotiationHost<OpenedExport> {
     if (this.#leaving || this.#tornDown) return;
     this.#feeding = true;
     try {
-      this.#requests?.filled(length);
+      this.#rest = this.#requests?.filled(length);
     } catch (error) {
       this.#feeding = false;
       return this.#breakOff(errorText(error));

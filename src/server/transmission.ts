@@ -163,7 +163,7 @@ export class Transmission implements RequestHandler {
     const room = type === Command.WRITE && payload >= ROOM ? this.#disk.room?.(offset, payload) : undefined;
     if (room?.length === payload) return room;
     this.#allocated = this.#pool.take(payload);
-    return this.#allocated.subarray(0, payload);
+    return this.#allocated;
   }
 
   request(header: RequestHeader, payload: Uint8Array | undefined, borrowed: boolean): void {

@@ -15,6 +15,12 @@ class Log implements RequestHandler {
   readonly payloads: Buffer[] = [];
   plan: (header: RequestHeader) => PayloadPlan = () => "take";
   onRequest: () => void = () => undefined;
+  /** Bytes that buffers have beyond their payloads. */
+  #beyond: number;
+
+  constructor(beyond = 0) {
+    this.#beyond = beyond;
+  }
 
   accept(header: RequestHeader): PayloadPlan {
     const plan = this.plan(header);
@@ -31,7 +37,7 @@ class Log implements RequestHandler {
   }
   allocate({ payload }: RequestHeader): Uint8Array {
     this.calls.push(`allocate ${payload}`);
-    return new Uint8Array(payload);
+    return new Uint8Array(payload + this.#beyond).fill(0xee);
   }
   /** What happened, apart from how the payloads came. */
   get essence(): string[] {
@@ -189,6 +195,65 @@ describe.each([
     const receiver = new RequestReceiver(log, extended);
     const bytes = make({ type: WRITE, flags: extended ? wire.PAYLOAD_LEN : 0, length: 4_000_000_000n });
     expect(() => receiver.consume(bytes)).toThrow("a payload of 4000000000 bytes, more than is read here");
+  });
+});
+
+describe.each([
+  ["plain", false],
+  ["extended", true],
+] as const)("the header behind a large payload (%s)", (_name, extended) => {
+  const make = extended ? extendedRequest : request;
+  const flags = extended ? wire.PAYLOAD_LEN : 0;
+  const headerSize = extended ? 32 : 28;
+  const large = (cookie: bigint): Buffer => make({ type: WRITE, cookie, flags, payload: noise(100_000) });
+  const bytes = Buffer.concat([
+    large(1n),
+    large(2n),
+    make({ type: READ, cookie: 3n, length: 512n }),
+    large(4n),
+    make({ type: FLUSH, cookie: 5n }),
+  ]);
+
+  function fed(log: Log, pieces: readonly Buffer[]): Log {
+    feedAsSocket(new RequestReceiver(log, extended), pieces);
+    return log;
+  }
+
+  it("is read together with the payload's end, where there is room", () => {
+    const log = new Log(64);
+    const receiver = new RequestReceiver(log, extended);
+    receiver.consume(bytes.subarray(0, headerSize));
+    expect(receiver.wanted?.length).toBe(100_000 + headerSize);
+    receiver.wanted?.set(bytes.subarray(headerSize, 2 * headerSize + 100_000));
+    expect(receiver.filled(100_000 + headerSize)).toBeUndefined();
+    expect(log.calls.slice(2)).toEqual([expect.stringContaining("cookie=1"), "take 100000", "allocate 100000"]);
+    expect(log.payloads[0]?.equals(noise(100_000))).toBe(true);
+  });
+
+  it("makes no difference to what is received, in whatever pieces", () => {
+    const whole = fed(new Log(), [bytes]);
+    for (const beyond of [1, headerSize - 1, headerSize, 64]) {
+      for (const pieces of [[bytes], bytewise(bytes), ...[1, 2, 3, 4].map((seed) => randomPieces(bytes, seed))]) {
+        const log = fed(new Log(beyond), pieces);
+        expect(log.essence).toEqual(whole.essence);
+        expect(log.payloads.every((payload) => payload.equals(noise(100_000)))).toBe(true);
+        expect(log.payloads).toHaveLength(3);
+      }
+    }
+  });
+
+  it("is left to the caller when the handler pauses", () => {
+    const log = new Log(64);
+    const receiver = new RequestReceiver(log, extended);
+    log.onRequest = () => receiver.pause();
+    receiver.consume(bytes.subarray(0, headerSize));
+    receiver.wanted?.set(bytes.subarray(headerSize, 2 * headerSize + 100_000));
+    const rest = receiver.filled(100_000 + headerSize);
+    expect(rest?.equals(bytes.subarray(headerSize + 100_000, 2 * headerSize + 100_000))).toBe(true);
+    expect(receiver.midRequest).toBe(false);
+    receiver.resume();
+    expect(receiver.consume(rest as Buffer)).toBe(headerSize);
+    expect(log.calls.at(-1)).toBe("allocate 100000");
   });
 });
 

@@ -75,7 +75,7 @@ class Handler implements RequestHandler {
   }
   allocate({ payload }: RequestHeader): Uint8Array {
     if (payload > LARGEST_PAYLOAD) throw new Error(`${payload} bytes were to be allocated`);
-    return new Uint8Array(payload);
+    return new Uint8Array(payload + (payload % 2) * 64);
   }
 }
 
