@@ -71,7 +71,7 @@ export function filter(
       },
       async start(context) {
         ({ shutdown } = context);
-        await retain(next, shutdown);
+        await retain(next, shutdown, context.signal);
         try {
           await options.start?.(next, context);
         } catch (error) {

@@ -16,14 +16,17 @@ export interface OpenDiskOptions {
   readonly exportName?: string;
   /** Tells the plugin that nothing will be written. Default: false. */
   readonly readonly?: boolean;
-  /** Ends what the plugin is doing for this disk: its requests fail as soon as the plugin heeds it. The disk is still to be closed. */
+  /**
+   * Gives up opening: at once while the plugin starts, even if it does not heed that, and as soon as it does while it opens. Later it ends what
+   * the plugin is doing for this disk, whose requests fail as soon as the plugin heeds it; the disk is still to be closed.
+   */
   readonly signal?: AbortSignal;
 }
 
 /**
  * Opens a plugin in process. Closing the disk also closes the plugin if nobody else uses it.
  *
- * @throws what the plugin throws when it starts or opens
+ * @throws what the plugin throws when it starts or opens; the signal's reason when it is aborted before the disk is there
  * @example
  * ```ts
  * await using disk = await openDisk(pipe(memory("1G"), myFilter()));
@@ -44,12 +47,12 @@ export async function openDisk(plugin: Plugin, options: OpenDiskOptions = {}): P
   };
   const client = { peer: { transport: "process" }, readonly, tls: false, signal: controller.signal } as const;
   try {
-    await retain(plugin);
+    await retain(plugin, undefined, controller.signal);
   } catch (error) {
     return failAfter(error, forget);
   }
   try {
-    signal?.throwIfAborted();
+    controller.signal.throwIfAborted();
     const name = exportName ?? (await plugin.defaultExport?.(client)) ?? "";
     const disk = await openLayer(plugin, {
       ...client,

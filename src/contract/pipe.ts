@@ -40,7 +40,7 @@ export function completed(plugin: Plugin): Plugin {
     ...(plugin.defaultExport && { defaultExport: (client) => plugin.defaultExport?.(client) ?? "" }),
     start(context) {
       ({ shutdown } = context);
-      return retain(plugin, shutdown);
+      return retain(plugin, shutdown, context.signal);
     },
     open: (request) => openLayer(plugin, request),
     close: () => release(plugin, shutdown),

@@ -52,7 +52,7 @@ export type Concurrency = "parallel" | "connection" | "plugin";
 
 /** What a plugin gets to know when it starts. */
 export interface StartContext {
-  /** Aborted when the server, or the in-process owner, closes. */
+  /** Aborted when the server, or the in-process owner, closes, or does not wait for the start any more. */
   readonly signal: AbortSignal;
   /** Asks every server of this plugin to close, as if its app had: answered requests go out, then clients are let go. In process it does nothing. */
   shutdown(): void;

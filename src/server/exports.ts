@@ -20,7 +20,7 @@ export interface Choice {
 /** The exports of a server. */
 export interface Exports {
   /** Starts the plugins. `shutdown` is called when one of them asks for the server to close. */
-  start(shutdown: () => void): Promise<void>;
+  start(shutdown: () => void, signal?: AbortSignal): Promise<void>;
   /** Closes the plugins; the first error is thrown after all have been closed. */
   close(): Promise<void>;
   /** Throws to drop a client before anything is sent to it; answers what it may see. */
@@ -43,9 +43,9 @@ export class SingleExport implements Exports {
     this.#plugin = assertPlugin(plugin, "the source of serve()");
   }
 
-  start(shutdown: () => void): Promise<void> {
+  start(shutdown: () => void, signal?: AbortSignal): Promise<void> {
     this.#shutdown = shutdown;
-    return retain(this.#plugin, shutdown);
+    return retain(this.#plugin, shutdown, signal);
   }
 
   close(): Promise<void> {
@@ -98,12 +98,12 @@ export class ExportMap implements Exports {
     this.#defaultName = defaultName;
   }
 
-  async start(shutdown: () => void): Promise<void> {
+  async start(shutdown: () => void, signal?: AbortSignal): Promise<void> {
     this.#shutdown = shutdown;
     const started: Plugin[] = [];
     try {
       for (const { plugin } of this.#exports.values()) {
-        await retain(plugin, shutdown);
+        await retain(plugin, shutdown, signal);
         started.push(plugin);
       }
     } catch (error) {

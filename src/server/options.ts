@@ -36,7 +36,7 @@ export interface ServeOptions {
   readonly defaultExport?: string;
   /** Bounds on what clients can make the server do. */
   readonly limits?: Partial<Limits>;
-  /** Closes the server when aborted. */
+  /** Closes the server when aborted. While the plugin is still starting it is not waited for, and closed when it has started. */
   readonly signal?: AbortSignal;
   /**
    * Microseconds for which the server goes on looking for the next request before it sleeps, which shortens the answer to a client that sends one

@@ -56,7 +56,7 @@ export async function serve(source: Source, options: ServeOptions = {}): Promise
     readonly: options.readonly ?? false,
   };
   const shutdown = new AbortController();
-  await exports.start(() => shutdown.abort());
+  await exports.start(() => shutdown.abort(), options.signal);
   const server = new NbdServer(context, exports);
   try {
     if (options.stdio === true) server.serveStdio();

@@ -1,5 +1,6 @@
 import { describe, expect, test, vi } from "vitest";
 import { release, retain, type StartContext } from "../../src/contract/index.ts";
+import { warning } from "../fixtures/warning.ts";
 import { deferred, over, pluginOf, turn } from "./fixtures.ts";
 
 const connection = over(new Uint8Array(512));
@@ -54,6 +55,124 @@ describe("starting", () => {
       },
     });
     await expect(retain(throwing)).rejects.toThrow("no");
+  });
+});
+
+describe("giving up on a plugin that is starting", () => {
+  /** A plugin whose starts the test settles, and what has been done to it. */
+  function slow(close: () => Promise<void> = () => Promise.resolve()) {
+    const starts = [deferred(), deferred()] as const;
+    const order: string[] = [];
+    const plugin = pluginOf(connection, {
+      start({ signal }: StartContext) {
+        const number = order.filter((what) => what === "start").length;
+        order.push("start");
+        signal.addEventListener("abort", () => order.push("aborted"));
+        return starts[number === 0 ? 0 : 1].promise;
+      },
+      close() {
+        order.push("close");
+        return close();
+      },
+    });
+    return { plugin, starts, order };
+  }
+
+  test("leaves it to the others who wait", async () => {
+    const { plugin, starts, order } = slow();
+    const controller = new AbortController();
+    const impatient = retain(plugin, undefined, controller.signal);
+    const patient = retain(plugin);
+    controller.abort(new Error("enough"));
+    await expect(impatient).rejects.toThrow("enough");
+    starts[0].resolve();
+    await patient;
+    expect(order).toEqual(["start"]);
+    await release(plugin);
+    expect(order).toEqual(["start", "aborted", "close"]);
+  });
+
+  test("takes back the wish to be asked to close", async () => {
+    let ask: (() => void) | undefined;
+    const started = deferred();
+    const plugin = pluginOf(connection, {
+      async start({ shutdown }) {
+        ask = shutdown;
+        await started.promise;
+      },
+    });
+    const [one, other] = [vi.fn(), vi.fn()];
+    const controller = new AbortController();
+    const impatient = retain(plugin, one, controller.signal);
+    const patient = retain(plugin, other);
+    await turn();
+    controller.abort(new Error("enough"));
+    await expect(impatient).rejects.toThrow("enough");
+    started.resolve();
+    await patient;
+    ask?.();
+    expect(one).not.toHaveBeenCalled();
+    expect(other).toHaveBeenCalledOnce();
+    await release(plugin, other);
+  });
+
+  test("has the next start wait until it has started and closed", async () => {
+    const { plugin, starts, order } = slow();
+    const controller = new AbortController();
+    const impatient = retain(plugin, undefined, controller.signal);
+    await turn();
+    controller.abort(new Error("enough"));
+    await expect(impatient).rejects.toThrow("enough");
+    const again = retain(plugin);
+    await turn();
+    expect(order).toEqual(["start", "aborted"]);
+    starts[0].resolve();
+    starts[1].resolve();
+    await again;
+    expect(order).toEqual(["start", "aborted", "close", "start"]);
+    await release(plugin);
+  });
+
+  test("does not close what fails to start", async () => {
+    const { plugin, starts, order } = slow();
+    const controller = new AbortController();
+    const impatient = retain(plugin, undefined, controller.signal);
+    await turn();
+    controller.abort(new Error("enough"));
+    await expect(impatient).rejects.toThrow("enough");
+    starts[0].reject(new Error("no route to host"));
+    await turn();
+    expect(order).toEqual(["start", "aborted"]);
+  });
+
+  test("starts nothing when that was still waiting for the last use to close", async () => {
+    const closing = deferred();
+    const { plugin, starts, order } = slow(() => closing.promise);
+    starts[0].resolve();
+    await retain(plugin);
+    const released = release(plugin);
+    const controller = new AbortController();
+    const impatient = retain(plugin, undefined, controller.signal);
+    controller.abort(new Error("enough"));
+    await expect(impatient).rejects.toThrow("enough");
+    closing.resolve();
+    await released;
+    await turn();
+    expect(order).toEqual(["start", "aborted", "close"]);
+  });
+
+  test("is warned of what fails in closing it", async () => {
+    const { plugin, starts } = slow(() => Promise.reject(new Error("not saved")));
+    const controller = new AbortController();
+    const impatient = retain(plugin, undefined, controller.signal);
+    controller.abort(new Error("enough"));
+    await expect(impatient).rejects.toThrow("enough");
+    const { warned } = await warning(async () => {
+      starts[0].resolve();
+      await turn();
+      return {};
+    });
+    expect(warned).toEqual(["diskwright: closing a plugin that started too late failed: not saved"]);
   });
 });
 

@@ -1,5 +1,6 @@
 import { describe, expect, test, vi } from "vitest";
-import { filter, isDisk, type OpenRequest, openDisk, pipe } from "../../src/contract/index.ts";
+import { filter, isDisk, type OpenRequest, openDisk, type Plugin, pipe, type StartContext } from "../../src/contract/index.ts";
+import { split } from "../../src/plugins/split.ts";
 import { deferred, over, pluginOf, thrownBy } from "./fixtures.ts";
 
 const bytes = new Uint8Array(512);
@@ -122,17 +123,38 @@ describe("a signal", () => {
     expect(start).not.toHaveBeenCalled();
   });
 
-  test("that is aborted while the plugin starts undoes that", async () => {
+  test.each([
+    ["the plugin", (plugin: Plugin) => plugin],
+    [
+      "what lies under filters",
+      (plugin: Plugin) =>
+        pipe(
+          plugin,
+          filter("one", () => ({})),
+          filter("other", () => ({})),
+        ),
+    ],
+    ["what lies under a filter written without the helper", (plugin: Plugin) => pipe(plugin, (next) => ({ ...next, name: "own" }))],
+    ["a part of a split disk", (plugin: Plugin) => split([pluginOf(over(bytes)), plugin])],
+  ])("that is aborted while %s starts is heeded at once, whatever the plugin does, and what starts later is closed", async (_, stack) => {
     const started = deferred();
     const controller = new AbortController();
     const close = vi.fn();
     const open = vi.fn();
-    const opening = openDisk(pluginOf(open, { start: () => started.promise, close }), { signal: controller.signal });
+    let signal: AbortSignal | undefined;
+    const start = (context: StartContext): Promise<void> => {
+      signal = context.signal;
+      return started.promise;
+    };
+    const opening = openDisk(stack(pluginOf(open, { start, close })), { signal: controller.signal });
+    await vi.waitFor(() => expect(signal).toBeDefined());
     controller.abort(new Error("never mind"));
-    started.resolve();
     await expect(opening).rejects.toThrow("never mind");
+    await vi.waitFor(() => expect(signal?.reason).toMatchObject({ message: "never mind" }));
+    expect(close).not.toHaveBeenCalled();
+    started.resolve();
+    await vi.waitFor(() => expect(close).toHaveBeenCalledOnce());
     expect(open).not.toHaveBeenCalled();
-    expect(close).toHaveBeenCalledOnce();
   });
 
   test("ends what the plugin is doing, with its reason", async () => {

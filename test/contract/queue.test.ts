@@ -192,7 +192,9 @@ describe("how many requests are under way at once", () => {
       get concurrency() {
         return known;
       },
-      start: () => void (known = "connection"),
+      start() {
+        known = "connection";
+      },
       open: () => over(new Uint8Array(512)),
     };
     const seen: (Concurrency | undefined)[] = [];

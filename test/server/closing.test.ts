@@ -1,7 +1,7 @@
 // close() is a drain with a deadline: what is under way is finished, nobody who idles holds it up, and what fails is thrown.
 
 import type { Socket } from "node:net";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { type Connection, DiskError } from "../../src/contract/index.ts";
 import type { OpenRequest, Plugin } from "../../src/contract/plugin.ts";
 import { serve } from "../../src/server/index.ts";
@@ -372,11 +372,23 @@ describe("an AbortSignal", () => {
     expect(plugin.life).toEqual([]);
   });
 
-  it("that is aborted while the plugin starts has it closed again", async () => {
+  it.each([
+    ["a plugin", (plugin: Plugin) => plugin],
+    ["one of several", (plugin: Plugin) => ({ fast: ram(1), slow: plugin })],
+  ])("that is aborted while %s starts is heeded at once, and what starts later is closed", async (_, source) => {
     const controller = new AbortController();
-    const plugin = strict({ ...ram(1), start: () => controller.abort(new Error("changed my mind")) });
-    await expect(serve(plugin, { signal: controller.signal })).rejects.toThrow("changed my mind");
-    expect(plugin.life).toEqual(["start", "close"]);
+    const started = deferred();
+    const plugin = strict({
+      ...ram(1),
+      start: () => {
+        controller.abort(new Error("changed my mind"));
+        return started.promise;
+      },
+    });
+    await expect(serve(source(plugin), { signal: controller.signal })).rejects.toThrow("changed my mind");
+    expect(plugin.life).toEqual(["start"]);
+    started.resolve();
+    await vi.waitFor(() => expect(plugin.life).toEqual(["start", "close"]));
   });
 
   it("is not held on to by a server that has closed", async () => {

@@ -37,12 +37,12 @@ export class Sources {
   }
 
   /** Starts all of them, or none. */
-  async start({ shutdown }: StartContext): Promise<void> {
+  async start({ shutdown, signal }: StartContext): Promise<void> {
     this.#shutdown = shutdown;
     const started: Plugin[] = [];
     try {
       for (const plugin of this.#plugins) {
-        await retain(plugin, shutdown);
+        await retain(plugin, shutdown, signal);
         started.push(plugin);
       }
     } catch (error) {
