@@ -2,11 +2,11 @@
 
 export type { ConnectOptions, ConnectStreamOptions, ListContextsOptions, Negotiated, ReachOptions, RemoteDisk } from "./client/index.ts";
 export { connect, connectStream, listContexts, listExports } from "./client/index.ts";
-export type { Duration } from "./common/duration.ts";
-export type { Probability } from "./common/probability.ts";
-export type { Secret } from "./common/secret.ts";
-export type { Awaitable } from "./contract/awaitable.ts";
-export type { Clock } from "./contract/clock.ts";
+export { type Duration, parseDuration } from "./common/duration.ts";
+export { type Probability, parseProbability } from "./common/probability.ts";
+export { readSecret, type Secret } from "./common/secret.ts";
+export { type Awaitable, isPromise } from "./contract/awaitable.ts";
+export { type Clock, systemClock } from "./contract/clock.ts";
 export type { BlockSize, Connection, Context, Extent, StatusExtent, Traits } from "./contract/connection.ts";
 export type { Capabilities, Disk, DiskContext } from "./contract/disk.ts";
 export { DiskError, type DiskErrorOptions } from "./contract/error.ts";
@@ -26,6 +26,8 @@ export type {
   StartContext,
 } from "./contract/plugin.ts";
 export { parseSize, type Size } from "./contract/size.ts";
+export { Turns } from "./contract/turns.ts";
+export { unlessAborted } from "./contract/unless-aborted.ts";
 export { type BlocksizeOptions, blocksize } from "./filters/blocksize.ts";
 export { type CacheMode, type CacheOptions, cache } from "./filters/cache.ts";
 export { checkwrite } from "./filters/checkwrite.ts";

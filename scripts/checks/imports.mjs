@@ -11,7 +11,7 @@ const mayImport = {
   protocol: ["contract"],
   server: ["contract", "protocol", "native"],
   client: ["contract", "protocol"],
-  native: [],
+  native: ["contract"],
   common: ["contract", "native"],
   plugins: ["contract", "common", "native", "client"],
   filters: ["contract", "common", "native"],

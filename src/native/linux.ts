@@ -1,9 +1,9 @@
 // The system calls of Linux, on those 64-bit machines that use the same numbers for them.
 
+import { Turns } from "../contract/turns.ts";
 import { systemError } from "./error.ts";
 import type { Advice, BlockDevice, Native, PeerCredentials } from "./index.ts";
 import type { Call, Koffi } from "./load.ts";
-import { limited } from "./turns.ts";
 
 const machines: readonly string[] = ["x64", "arm64", "riscv64", "loong64"];
 
@@ -56,11 +56,11 @@ export function bind(koffi: Koffi): Native {
   const ioctl = libc.func("int ioctl(int fd, unsigned long request, void *value)");
   const getsockopt = libc.func("int getsockopt(int fd, int level, int name, void *value, void *length)");
   const setsockopt = libc.func("int setsockopt(int fd, int level, int name, void *value, int length)");
-  const inTurn = limited(MOST_AT_ONCE);
+  const turns = new Turns(MOST_AT_ONCE);
 
   /** Makes a call on another thread, again where a signal interrupts it; answers the error's number, or 0, beside the result. */
   const onThread = (call: Call, ...parameters: unknown[]): Promise<Outcome> =>
-    inTurn(
+    turns.run(
       () =>
         new Promise((resolve, reject) => {
           const attempt = (): void =>

@@ -6,11 +6,11 @@ import type { Connection } from "../../contract/connection.ts";
 import type { Disk } from "../../contract/disk.ts";
 import { everyStep, failAfter } from "../../contract/every-step.ts";
 import type { OpenRequest } from "../../contract/plugin.ts";
+import { Turns } from "../../contract/turns.ts";
 import { type Answer, scriptError, type Wishes } from "./answer.ts";
 import type { Method } from "./methods.ts";
 import { readBlockSize, readExtents, readMode, readSize, readText } from "./output.ts";
 import type { CallOptions, Runner } from "./runner.ts";
-import { Turns } from "./turns.ts";
 
 /**
  * Opens the disk for a client: asks the script for a handle, and then for all that it can do.

@@ -2,11 +2,11 @@
 
 import { everyStep, failAfter } from "../../contract/every-step.ts";
 import type { ClientInfo, Concurrency, ExportInfo, OpenRequest, Plugin } from "../../contract/plugin.ts";
+import { Turns } from "../../contract/turns.ts";
 import { MAX_KNOWN_STATUS, scriptError } from "./answer.ts";
 import { openConnection } from "./connection.ts";
 import { readExports } from "./output.ts";
 import { DEFAULT_THREAD_MODEL, Runner, type Script, type ThreadModel } from "./runner.ts";
-import { Turns } from "./turns.ts";
 
 /**
  * What a script's `config` method gets, in order: an object, or pairs where a name comes more than once. A value without a name is given by the

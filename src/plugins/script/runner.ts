@@ -6,9 +6,9 @@ import { join } from "node:path";
 import type { Pipes } from "../../common/child/pipes.ts";
 import { type ChildOptions, type ChildResult, pipesIn, runChild } from "../../common/child.ts";
 import { errorCode, errorText } from "../../contract/error.ts";
+import { Turns } from "../../contract/turns.ts";
 import { type Answer, readAnswer, scriptError, type Wishes } from "./answer.ts";
 import type { Method } from "./methods.ts";
-import { Turns } from "./turns.ts";
 
 /** What there is to run. */
 export interface Script {

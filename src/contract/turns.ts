@@ -1,12 +1,37 @@
 // So many at a time: the others wait for their turn, or until they do not want it any more.
 
-/** Hands out a number of turns. */
+import type { Awaitable } from "./awaitable.ts";
+
+/**
+ * Hands out a number of turns, to those first who have waited longest.
+ *
+ * @example Four requests at a time
+ * ```ts
+ * const turns = new Turns(4);
+ * await turns.run(() => fetch(url, { signal }), signal);
+ * ```
+ */
 export class Turns {
   #free: number;
   readonly #waiting = new Set<() => void>();
 
+  /** @param number - how many there are; Infinity: nobody waits */
   constructor(number: number) {
     this.#free = number;
+  }
+
+  /**
+   * Does something when it is its turn; the turn lasts until what it answers with has settled.
+   *
+   * @throws the signal's reason when that is aborted before the turn comes, and what the action throws
+   */
+  async run<T>(action: () => Awaitable<T>, signal?: AbortSignal): Promise<T> {
+    const give = await this.take(signal);
+    try {
+      return await action();
+    } finally {
+      give();
+    }
   }
 
   /**

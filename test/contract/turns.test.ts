@@ -1,7 +1,7 @@
 // Turns: so many at a time, in order, and nobody waits who does not want to any more.
 
 import { describe, expect, test } from "vitest";
-import { Turns } from "../../../src/plugins/script/turns.ts";
+import { Turns } from "../../src/index.ts";
 
 describe("turns", () => {
   test("are taken by so many at a time, in order", async () => {
@@ -42,5 +42,16 @@ describe("turns", () => {
     const turns = new Turns(1);
     await expect(turns.take(AbortSignal.abort(new Error("before")))).rejects.toThrow("before");
     (await turns.take())();
+  });
+
+  test("last as long as what is done in them, however that ends", async () => {
+    const turns = new Turns(1);
+    await expect(turns.run(() => Promise.reject(new Error("no")))).rejects.toThrow("no");
+    await expect(
+      turns.run(() => {
+        throw new Error("at once");
+      }),
+    ).rejects.toThrow("at once");
+    expect(await turns.run(() => 5)).toBe(5);
   });
 });
