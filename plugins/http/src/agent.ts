@@ -1,8 +1,8 @@
 // The connections to servers, shared by all clients of a plugin.
 
-import { DiskError } from "diskwright";
 import { Agent, type Dispatcher, Pool, ProxyAgent } from "undici";
 import type { Settings } from "./options.ts";
+import { proxyUrl } from "./proxy-url.ts";
 import { readSecret } from "./secret.ts";
 import { connectOptions } from "./tls.ts";
 
@@ -38,20 +38,4 @@ export async function makeAgent(settings: Settings): Promise<Dispatcher> {
     proxyTls: { timeout: connectTimeout },
     factory: (origin: URL, options: object) => new Pool(origin, { ...options, connections }),
   });
-}
-
-/**
- * Checks where a proxy is.
- *
- * @throws DiskError EINVAL
- */
-export function proxyUrl(text: string): URL {
-  // As curl takes it: host:port is an HTTP proxy.
-  const full = /^[a-z0-9]+:\/\//i.test(text) ? text : `http://${text}`;
-  const url = URL.canParse(full) ? new URL(full) : undefined;
-  if (url !== undefined && ["http:", "https:", "socks5:", "socks:"].includes(url.protocol)) return url;
-  throw new DiskError(
-    "EINVAL",
-    `option proxy: ${JSON.stringify(text.replace(/\/\/.*@/, "//…@"))}: expected http://host:port, https:// or socks5://`,
-  );
 }

@@ -137,11 +137,13 @@ const certificate = /CERT|SELF_SIGNED|UNABLE_TO_VERIFY|UNABLE_TO_GET_ISSUER/;
 
 /** The code and text that say most: several addresses may have been tried, and undici wraps some errors. */
 function innermost(error: unknown): { readonly code: string; readonly text: string } {
-  let at = error as { code?: unknown; cause?: unknown; errors?: unknown; message?: unknown };
+  let at = error as { name?: unknown; code?: unknown; cause?: unknown; errors?: unknown; message?: unknown };
   for (let depth = 0; depth < 4; depth += 1) {
     const inner = (Array.isArray(at.errors) ? at.errors[0] : undefined) ?? (at.code === undefined ? at.cause : undefined);
     if (typeof inner !== "object" || inner === null) break;
     at = inner as typeof at;
   }
-  return { code: typeof at.code === "string" ? at.code : "", text: String(at.message ?? error) };
+  // undici's parser does not always have a code.
+  const code = at.name === "HTTPParserError" ? "HPE_" : "";
+  return { code: typeof at.code === "string" ? at.code : code, text: String(at.message ?? error) };
 }

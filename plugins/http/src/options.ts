@@ -3,6 +3,7 @@
 import type { Clock, Duration, Secret, Size } from "diskwright";
 import { DiskError, parseSize } from "diskwright";
 import { assertPairs, type HeaderValues } from "./header-values.ts";
+import { proxyUrl } from "./proxy-url.ts";
 import { systemClock, toMilliseconds } from "./time.ts";
 import { assertTls, type HttpTlsOptions } from "./tls.ts";
 
@@ -130,6 +131,7 @@ export function check(target: string | URL | readonly (string | URL)[], options:
     throw refuse(`option protocols: ${JSON.stringify(protocols)}: expected a list of "http" and "https"`);
   if (options.unixSocket !== undefined && options.proxy !== undefined)
     throw refuse("options unixSocket and proxy: a request goes one of these ways: give one of them");
+  if (options.proxy !== undefined) proxyUrl(typeof options.proxy === "string" ? options.proxy : options.proxy.url);
   assertTls(options.tls ?? {});
   const urls = urlsOf(target);
   for (const url of urls) {
