@@ -33,8 +33,8 @@ export class Disks {
   /** A disk is being made ahead. One at a time, so that clients who come now are not slowed down. */
   #filling = false;
   #waiter: Waiter | undefined;
-  /** The last one could not be made ahead: that is tried again when the next client comes. */
-  #stalled = false;
+  /** None is made ahead: the first has yet to show that it can be done, or the last could not be made. That is tried again once a client has got one. */
+  #stalled = true;
   #closed = false;
 
   constructor(make: Maker, settings: Pick<Settings, "size" | "ready" | "timeout" | "maxTotal">) {
@@ -47,6 +47,7 @@ export class Disks {
   async start(signal: AbortSignal): Promise<void> {
     if (this.#settings.ready === 0) return;
     this.#ready.push(await this.#makeOne(signal));
+    this.#stalled = false;
     this.#fill();
   }
 
@@ -57,8 +58,8 @@ export class Disks {
    */
   async take(signal: AbortSignal): Promise<Made> {
     signal.throwIfAborted();
-    this.#stalled = false;
     const disk = this.#ready.shift() ?? (await this.#next(signal)) ?? (await this.#makeOne(signal));
+    this.#stalled = false;
     this.#fill();
     return disk;
   }

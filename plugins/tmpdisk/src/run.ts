@@ -27,7 +27,7 @@ exit "$status"
 /** Milliseconds between asking a program to end and making it do so. */
 const GRACE = 2000;
 /** Bytes of what it writes to standard error that are kept: the last ones. */
-const MAX_STDERR = 8192;
+const MAX_STDERR = 4096;
 
 /** How a program is run. */
 export interface RunOptions {
