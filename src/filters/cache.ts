@@ -11,7 +11,8 @@ import { everyStep } from "../contract/every-step.ts";
 import { filter, type Overrides } from "../contract/filter.ts";
 import type { Filter, OpenRequest } from "../contract/plugin.ts";
 import { parseSize, type Size } from "../contract/size.ts";
-import { BlockCache, type CacheLimits, type CacheMode } from "./cache/block-cache.ts";
+import { BlockCache, type CacheMode } from "./cache/block-cache.ts";
+import type { CacheLimits } from "./cache/room.ts";
 
 export type { CacheMode } from "./cache/block-cache.ts";
 
