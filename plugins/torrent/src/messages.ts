@@ -37,8 +37,8 @@ export type Report =
   | { readonly type: "listening"; readonly port: number }
   /** Peers have told what the torrent is. */
   | { readonly type: "metainfo"; readonly bytes: Uint8Array }
-  /** These pieces are in their files, and are what they should be. */
-  | { readonly type: "verified"; readonly pieces: readonly number[] }
+  /** A piece is in its files, and is what it should be. */
+  | { readonly type: "verified"; readonly piece: number }
   /** What was in the folder has been verified. */
   | { readonly type: "checked" }
   | ({ readonly type: "status" } & Status)

@@ -155,7 +155,7 @@ export class Swarm {
         this.#arrived();
         break;
       case "verified":
-        for (const piece of report.pieces) this.#verified[piece] = 1;
+        this.#verified[report.piece] = 1;
         this.#arrived();
         break;
       case "checked":

@@ -25,6 +25,12 @@ export class Progress {
     if (this.#wanted.size === 0) this.#most.clear();
   }
 
+  /** Whether somebody waits for a piece. */
+  wants(piece: number): boolean {
+    for (const { from, to } of this.#wanted.values()) if (piece >= from && piece <= to) return true;
+    return false;
+  }
+
   /** Looks at what is there now. Answers with the count. */
   look(): number {
     let more = false;

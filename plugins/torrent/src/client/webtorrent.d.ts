@@ -35,7 +35,6 @@ declare module "webtorrent" {
   }
 
   interface AddOptions {
-    readonly store: new () => ChunkStore;
     readonly storeCacheSlots: number;
     readonly deselect: boolean;
     readonly uploads: number | false;
@@ -52,10 +51,26 @@ declare module "webtorrent" {
     destroy(done: Done): void;
   }
 
+  /** A piece that is not there yet, in blocks of 16 KiB. */
+  interface Piece {
+    readonly length: number;
+    readonly missing: number;
+    readonly _chunks: number;
+    /** So many blocks, from the first, have been asked of somebody. */
+    readonly _reservations: number;
+    /** Blocks before that which are to be asked for again. */
+    readonly _cancellations: readonly number[] | null;
+  }
+
   interface Wire extends EventEmitter {
     readonly type: string;
     readonly remoteAddress?: string;
     readonly destroyed: boolean;
+    readonly peerChoking: boolean;
+    readonly peerPieces: { get(index: number): boolean };
+    readonly requests: readonly { readonly piece: number; readonly offset: number; readonly length: number }[];
+    downloadSpeed(): number;
+    cancel(piece: number, offset: number, length: number): void;
     destroy(): void;
   }
 
@@ -70,8 +85,10 @@ declare module "webtorrent" {
     readonly wires: readonly Wire[];
     readonly bitfield?: { get(index: number): boolean };
     /** What is missing of each piece; `null` once it is there. */
-    readonly pieces: readonly ({ readonly length: number; readonly missing: number } | null | undefined)[];
+    readonly pieces: readonly (Piece | null | undefined)[];
     readonly _critical: (boolean | undefined)[];
+    _startupBitfield: Uint8Array;
+    _store: new () => ChunkStore;
     _onMetadata(metadata: unknown): Promise<void>;
     _destroy(error: Error): void;
     _select(from: number, to: number, priority: number, notify: null, isStreamSelection: boolean): void;
