@@ -3,6 +3,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { plugins as tmpdiskPlugins } from "../../plugins/tmpdisk/src/command.ts";
 import { filters as xzFilters } from "../../plugins/xz/src/command.ts";
 import { filters as zstdFilters } from "../../plugins/zstd/src/command.ts";
 import type { Entry } from "../../src/cli/catalogue.ts";
@@ -13,17 +14,18 @@ const docs: string = join(import.meta.dirname, "../../docs");
 const table: string = readFileSync(join(docs, "command-line.md"), "utf8");
 const index: string = readFileSync(join(docs, "README.md"), "utf8");
 
-const kinds: readonly [string, readonly Entry[]][] = [
-  ["plugins", plugins],
-  ["filters", [...filters, ...xzFilters, ...zstdFilters]],
+/** What the command has of its own, and what comes in packages. */
+const kinds: readonly [string, readonly Entry[], readonly Entry[]][] = [
+  ["plugins", plugins, [...tmpdiskPlugins]],
+  ["filters", filters, [...xzFilters, ...zstdFilters]],
 ];
-for (const [kind, entries] of kinds) {
+for (const [kind, own, packaged] of kinds) {
   describe(kind, () => {
     test("are listed in alphabetical order, each once", () => {
-      const names = entries.map(({ name }) => name);
+      const names = own.map(({ name }) => name);
       expect(names).toEqual([...new Set(names)].sort());
     });
-    for (const entry of entries) {
+    for (const entry of [...own, ...packaged]) {
       test(entry.name, () => {
         const path = join(docs, kind, `${entry.name}.md`);
         expect(existsSync(path), `docs/${kind}/${entry.name}.md`).toBe(true);

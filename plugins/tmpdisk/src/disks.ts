@@ -1,12 +1,11 @@
 // The disks of a plugin: made for clients when they come, or ahead of them, within the quota.
 
 import { channel } from "node:diagnostics_channel";
-import { DiskError, type ErrorEvent } from "diskwright";
+import { DiskError, type ErrorEvent, Turns } from "diskwright";
 import type { Made, Maker } from "./make.ts";
 import type { Settings } from "./options.ts";
 import { Quota } from "./quota.ts";
 import { tooLate } from "./run.ts";
-import { Turns } from "./turns.ts";
 
 /** So many are made at a time, however many clients come at once. */
 const AT_ONCE = 16;
@@ -136,7 +135,7 @@ export class Disks {
     signal?.addEventListener("abort", abort, { once: true });
     if (signal?.aborted) abort();
     try {
-      const disk = await this.#turns.run(controller.signal, () => this.#inTime(controller, timeout));
+      const disk = await this.#turns.run(() => this.#inTime(controller, timeout), controller.signal);
       try {
         share.resize(disk.size);
         controller.signal.throwIfAborted();

@@ -4,7 +4,7 @@ import { close, closeSync, constants, fstat, ftruncateSync, open, openSync } fro
 import { rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { DiskError } from "diskwright";
+import { DiskError, unlessAborted } from "diskwright";
 import { findProgram, mkfsFor, searchPath } from "./mkfs.ts";
 import type { Format, Settings } from "./options.ts";
 import { run } from "./run.ts";
@@ -121,14 +121,9 @@ async function made(fd: number): Promise<Made> {
 /** Runs the app's function; one that does not heed the signal is not waited for. */
 async function formatted(format: Format, path: string, size: bigint, signal: AbortSignal): Promise<void> {
   signal.throwIfAborted();
-  let abort: (() => void) | undefined;
-  const aborted = new Promise<never>((_, reject) => {
-    abort = () => reject(signal.reason);
-    signal.addEventListener("abort", abort, { once: true });
-  });
   try {
-    await Promise.race([Promise.resolve().then(() => format(path, { size, signal })), aborted]);
-    signal.throwIfAborted();
+    const formatting = Promise.resolve().then(() => format(path, { size, signal }));
+    await unlessAborted(formatting, signal);
   } catch (error) {
     // A function that gives up because of the signal may say so in its own words.
     signal.throwIfAborted();
@@ -136,7 +131,5 @@ async function formatted(format: Format, path: string, size: bigint, signal: Abo
     throw Object.assign(new Error(`tmpdisk: format failed: ${error instanceof Error ? error.message : String(error)}`, { cause: error }), {
       code: (error as NodeJS.ErrnoException | undefined)?.code ?? "EIO",
     });
-  } finally {
-    if (abort !== undefined) signal.removeEventListener("abort", abort);
   }
 }

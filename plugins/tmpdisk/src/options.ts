@@ -1,8 +1,7 @@
 // What a tmpdisk is told, and what is wrong with it.
 
 import { resolve } from "node:path";
-import { type Awaitable, DiskError, type Duration, parseSize, type Size } from "diskwright";
-import { toMilliseconds } from "./duration.ts";
+import { type Awaitable, DiskError, type Duration, parseDuration, parseSize, type Size } from "diskwright";
 
 /** What a {@link Format} function gets beside the path. */
 export interface FormatContext {
@@ -108,7 +107,7 @@ export function checkOptions(given: Size, options: TmpdiskOptions): Settings {
     directory: folder === undefined || folder === "" ? undefined : resolve(folder),
     ready,
     maxTotal,
-    timeout: toMilliseconds(options.timeout ?? 300, "timeout"),
+    timeout: parseDuration(options.timeout ?? 300, "tmpdisk: timeout") || Infinity,
   };
 }
 

@@ -219,7 +219,7 @@ describe("options", () => {
     ["1M", { ready: -1 }, "ready -1: expected a number of disks, 0 to 1000"],
     ["1M", { ready: 1.5 }, "ready 1.5"],
     ["1M", { maxTotal: "512k" }, "maxTotal 524288: that is less than one disk takes (1048576 bytes)"],
-    ["1M", { timeout: "soon" }, "timeout soon: expected seconds"],
+    ["1M", { timeout: "soon" }, 'timeout "soon": expected seconds'],
     ["1M", { timeout: -1 }, "timeout -1"],
   ] as [string | number, TmpdiskOptions, string][])("%j %o is refused", (size, options, text) => {
     expect(() => tmpdisk(size, options)).toThrow(text);
