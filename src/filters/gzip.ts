@@ -6,6 +6,7 @@ import { DiskError } from "../contract/error.ts";
 import { filter } from "../contract/filter.ts";
 import type { Filter } from "../contract/plugin.ts";
 import { parseSize, type Size } from "../contract/size.ts";
+import { unlessAborted } from "../contract/unless-aborted.ts";
 import { type Index, makeIndex } from "./gzip/checkpoints.ts";
 import { type Blocks, newBlocks, Unpacked } from "./gzip/unpacked.ts";
 
@@ -97,14 +98,4 @@ export function gzip(options: GzipOptions = {}): Filter {
       { open: (below, request) => below.open(readonlyRequest(request)), close: () => exports.clear() },
     )(next);
   };
-}
-
-/** The same promise, until the signal is aborted. */
-function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    signal.throwIfAborted();
-    const giveUp = (): void => reject(signal.reason);
-    signal.addEventListener("abort", giveUp, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", giveUp));
-  });
 }
