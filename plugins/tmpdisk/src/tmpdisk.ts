@@ -16,7 +16,7 @@ import { sweep, temporaryFolder } from "./temporary.ts";
  *
  * Commands need a POSIX shell: on Windows there is `format` alone.
  *
- * @param size - bytes, or a text as {@link parseSize} takes it. A command or function may make a disk of another size
+ * @param size - bytes, or a text as `parseSize()` takes it. A command or function may make a disk of another size
  * @throws DiskError EINVAL when an option is not what it should be. Starting fails when there is no such mkfs, and with `ready` also when a disk
  * cannot be made. Opening fails with ENOSPC when `maxTotal` has no room, ETIMEDOUT after `timeout`, and otherwise with what the program wrote to
  * standard error, of which the client is told nothing
