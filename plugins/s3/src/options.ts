@@ -1,7 +1,16 @@
 // The options of the plugin: what they may be, and what they are by default.
 
-import { type Awaitable, type Clock, DiskError, type Duration, parseSize, type Secret, type Size } from "diskwright";
-import { systemClock } from "./clock.ts";
+import {
+  type Awaitable,
+  type Clock,
+  DiskError,
+  type Duration,
+  parseDuration,
+  parseSize,
+  type Secret,
+  type Size,
+  systemClock,
+} from "diskwright";
 
 /** A key to the service. */
 export interface S3Credentials {
@@ -196,14 +205,11 @@ function oneOf<T extends string>(value: T, name: string, words: readonly T[]): T
   throw refuse(`${name} ${JSON.stringify(value)}`, `expected ${words.join(", ")}`);
 }
 
-const units: Readonly<Record<string, number>> = { "": 1000, s: 1000, ms: 1, us: 1e-3 };
-
 /** Reads a length of time; `least` and `most` are seconds. */
 function milliseconds(value: Duration, name: string, least: number, most: number): number {
-  const match = /^\s*(\d+(?:\.\d*)?|\.\d+)(s|ms|us)?$/.exec(String(value));
-  const read = match === null ? Number.NaN : Number(match[1]) * (units[match[2] ?? ""] as number);
+  const read = parseDuration(value, name);
   if (read >= least * 1000 && read <= most * 1000) return read;
-  throw refuse(`${name} ${JSON.stringify(value)}`, `expected ${least} to ${most} seconds, as a number or with a unit: 2, "1.5", "40ms"`);
+  throw refuse(`${name} ${String(value)}`, `expected ${least} to ${most} seconds`);
 }
 
 function refuse(what: string, why: string): DiskError {

@@ -13,7 +13,7 @@ describe("one object", () => {
   testPlugin({
     test,
     content,
-    routes: ["directly", "over a socket"],
+    routes: ["directly"],
     factory: async () => {
       const { endpoint, put } = await memoryS3();
       put("disk", content);
@@ -24,11 +24,11 @@ describe("one object", () => {
 });
 
 describe.each([
-  ["little room", { objectSize: "16k", maxDirty: "48k" }, undefined],
-  ["large objects, of which the last is not whole", { size: 250_003, objectSize: "128k" }, ["directly"]],
-  ["writes that are stored at once, without a lease", { objectSize: "8k", maxDirty: 0, lease: false }, ["directly"]],
+  ["little room", { objectSize: "32k", maxDirty: "96k" }, ["directly", "over a socket"]],
+  ["large objects, of which the last is not whole", { size: 150_003, objectSize: "128k" }, ["directly"]],
+  ["writes that are stored at once, without a lease", { objectSize: "16k", maxDirty: 0, lease: false }, ["directly"]],
 ] as const)("many objects: %s", (_, options, routes) => {
-  const settings = { size: "256k", ...options } as const;
+  const settings = { size: "128k", ...options } as const;
   const stores = new WeakMap<Plugin, MemoryS3>();
   testPlugin({
     test,

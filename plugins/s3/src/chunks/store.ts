@@ -1,8 +1,8 @@
 // The content of a chunked disk: what lies in the bucket, and what was written and is not there yet. All clients of the plugin share it.
 
-import { type Awaitable, DiskError } from "diskwright";
+import { type Awaitable, DiskError, unlessAborted } from "diskwright";
+import { each } from "../each.ts";
 import type { Bucket } from "../service/bucket.ts";
-import { each, unlessAborted } from "../turns.ts";
 import { Chunk } from "./chunk.ts";
 import type { Lease } from "./lease.ts";
 import { Locks } from "./locks.ts";

@@ -1,9 +1,9 @@
 // One object as a read-only disk.
 
 import type { Awaitable, Connection } from "diskwright";
+import { each } from "../each.ts";
 import type { Settings } from "../options.ts";
 import type { Bucket, ObjectFacts } from "../service/bucket.ts";
-import { each } from "../turns.ts";
 import { Pieces } from "./pieces.ts";
 
 /** After so many reads that each went on where the one before ended, the client is taken to read in sequence. */

@@ -11,9 +11,9 @@ import {
   PutObjectCommand,
   type S3Client,
 } from "@aws-sdk/client-s3";
-import { DiskError } from "diskwright";
+import { DiskError, Turns } from "diskwright";
+import { each } from "../each.ts";
 import type { Settings } from "../options.ts";
-import { each, Turns } from "../turns.ts";
 import { readWhole } from "./body.ts";
 import { makeClient } from "./client.ts";
 import { type CustomerKey, readKeys, type StoredWith } from "./encryption.ts";

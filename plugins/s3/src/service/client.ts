@@ -1,8 +1,8 @@
 // The AWS SDK's client, set up as the options say.
 
 import { S3Client, type S3ClientConfig } from "@aws-sdk/client-s3";
+import { readSecret, type Secret } from "diskwright";
 import type { S3Credentials, Settings } from "../options.ts";
-import { secretText } from "../secrets.ts";
 
 type Identity = { accessKeyId: string; secretAccessKey: string; sessionToken?: string; expiration?: Date };
 
@@ -46,6 +46,10 @@ async function toIdentity({ accessKeyId, secretAccessKey, sessionToken, expirati
     ...(sessionToken !== undefined && { sessionToken: await secretText(sessionToken, "the session token") }),
     ...(expiration !== undefined && { expiration }),
   };
+}
+
+async function secretText(secret: Secret, name: string): Promise<string> {
+  return new TextDecoder().decode(await readSecret(secret, name));
 }
 
 const SWITCH = "AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED";

@@ -1,8 +1,7 @@
 // Server-side encryption: what requests have to say of it.
 
-import { DiskError } from "diskwright";
+import { DiskError, readSecret } from "diskwright";
 import type { S3Encryption } from "../options.ts";
-import { secretBytes } from "../secrets.ts";
 
 /** What each request for an object's content has to have where the key is the customer's. */
 export interface CustomerKey {
@@ -23,7 +22,7 @@ export async function readKeys(
   if (encryption === undefined) return { customer: {}, stored: {} };
   if (typeof encryption === "string") return { customer: {}, stored: { ServerSideEncryption: encryption } };
   if ("kmsKeyId" in encryption) return { customer: {}, stored: { ServerSideEncryption: "aws:kms", SSEKMSKeyId: encryption.kmsKeyId } };
-  const key = await secretBytes(encryption.customerKey, "customerKey");
+  const key = await readSecret(encryption.customerKey, "customerKey");
   if (key.length !== 32) throw new DiskError("EINVAL", `customerKey: expected 32 bytes, not ${key.length}`);
   // The SDK adds the digest that goes with it.
   return { customer: { SSECustomerAlgorithm: "AES256", SSECustomerKey: Buffer.from(key).toString("base64") }, stored: {} };
