@@ -1,9 +1,13 @@
 // The connections to servers, shared by all clients of a plugin.
 
-import { Agent, type Dispatcher, Pool, ProxyAgent } from "undici";
+import type { Dispatcher } from "undici";
+import connectThrough from "undici/lib/api/api-connect.js";
+import Agent from "undici/lib/dispatcher/agent.js";
+import Pool from "undici/lib/dispatcher/pool.js";
+import ProxyAgent from "undici/lib/dispatcher/proxy-agent.js";
+import { textOf } from "./credentials.ts";
 import type { Settings } from "./options.ts";
 import { proxyUrl } from "./proxy-url.ts";
-import { readSecret } from "./secret.ts";
 import { connectOptions } from "./tls.ts";
 
 /** An idle connection is closed after so long, or earlier where the server says when it closes it. */
@@ -24,7 +28,7 @@ export async function makeAgent(settings: Settings): Promise<Dispatcher> {
   const { url, user, password } = typeof proxy === "string" ? { url: proxy } : { user: undefined, password: undefined, ...proxy };
   const uri = proxyUrl(url);
   if (user !== undefined) uri.username = encodeURIComponent(user);
-  if (password !== undefined) uri.password = encodeURIComponent(await readSecret(password, "proxy.password"));
+  if (password !== undefined) uri.password = encodeURIComponent(await textOf(password, "option proxy.password"));
   const name = decodeURIComponent(uri.username);
   const word = decodeURIComponent(uri.password);
   const socks = uri.protocol.startsWith("socks");
@@ -36,6 +40,8 @@ export async function makeAgent(settings: Settings): Promise<Dispatcher> {
     proxyTunnel: false,
     requestTls: connect,
     proxyTls: { timeout: connectTimeout },
+    // undici's index gives all dispatchers this method, which ProxyAgent relies on.
+    clientFactory: (origin, options) => Object.assign(new Pool(origin, options), { connect: connectThrough }),
     factory: (origin: URL, options: object) => new Pool(origin, { ...options, connections }),
   });
 }

@@ -1,10 +1,8 @@
 // The headers that say who we are, or what the app wants to say: made when they are needed, renewed when they are old or refused.
 
-import type { Awaitable } from "diskwright";
+import { type Awaitable, readSecret, type Secret, unlessAborted } from "diskwright";
 import { assertPairs, type HeaderValues } from "./header-values.ts";
 import type { HttpOptions, RenewalContext, Settings } from "./options.ts";
-import { readSecret } from "./secret.ts";
-import { unlessAborted } from "./waiting.ts";
 
 /** Name, value, name, value. */
 export type Pairs = readonly string[];
@@ -79,10 +77,10 @@ export class Credentials {
 
   async #authorization(): Promise<string | undefined> {
     const { user, password, bearer } = this.#settings.given;
-    if (bearer !== undefined) return `Bearer ${await readSecret(bearer, "bearer")}`;
+    if (bearer !== undefined) return `Bearer ${await textOf(bearer, "option bearer")}`;
     const name = user ?? decodeURIComponent(this.#url.username);
     if (name === "") return undefined;
-    const word = password === undefined ? decodeURIComponent(this.#url.password) : await readSecret(password, "password");
+    const word = password === undefined ? decodeURIComponent(this.#url.password) : await textOf(password, "option password");
     return `Basic ${Buffer.from(`${name}:${word}`).toString("base64")}`;
   }
 
@@ -91,4 +89,9 @@ export class Credentials {
     const { headers, cookies, password, bearer }: HttpOptions = this.#settings.given;
     return [headers, cookies, password, bearer].some((one) => typeof one === "function");
   }
+}
+
+/** A secret as the text that it is in a header. */
+export async function textOf(secret: Secret, name: string): Promise<string> {
+  return Buffer.from(await readSecret(secret, name)).toString("utf8");
 }

@@ -1,6 +1,6 @@
 // One URL of the file, as one client uses it: found when it is first needed, found anew when what it redirected to has expired.
 
-import { isPromise } from "./awaitable.ts";
+import { isPromise } from "diskwright";
 import type { Pairs } from "./credentials.ts";
 import { exchange } from "./exchange.ts";
 import { changed, Failure } from "./failure.ts";

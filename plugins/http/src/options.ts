@@ -1,10 +1,9 @@
 // What http() can be told, and the checks of it.
 
 import type { Clock, Duration, Secret, Size } from "diskwright";
-import { DiskError, parseSize } from "diskwright";
+import { DiskError, parseDuration, parseSize, systemClock } from "diskwright";
 import { assertPairs, type HeaderValues } from "./header-values.ts";
 import { proxyUrl } from "./proxy-url.ts";
-import { systemClock, toMilliseconds } from "./time.ts";
 import { assertTls, type HttpTlsOptions } from "./tls.ts";
 
 /** What a callback that makes headers or cookies is told. */
@@ -174,6 +173,9 @@ function urlsOf(target: string | URL | readonly (string | URL)[]): URL[] {
   });
 }
 
+/** A timer of the system takes less than this, which is 24 days. */
+const LONGEST = 2 ** 31;
+
 function readAheadOf(size: Size | undefined): number {
   const bytes = parseSize(size ?? "8M", "option readAhead");
   if (bytes > 2n ** 32n) throw refuse(`option readAhead: ${bytes} bytes: at most 4G`);
@@ -181,7 +183,9 @@ function readAheadOf(size: Size | undefined): number {
 }
 
 function time(name: string, value: Duration | undefined, byDefault: number): number {
-  return toMilliseconds(value ?? byDefault, `option ${name}`);
+  const milliseconds = parseDuration(value ?? byDefault, `option ${name}`);
+  if (milliseconds < LONGEST) return milliseconds;
+  throw refuse(`option ${name}: ${String(value)}: at most 24 days`);
 }
 
 function count(name: string, value: number | undefined, byDefault: number, least: number, most: number): number {

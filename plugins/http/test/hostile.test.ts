@@ -202,6 +202,11 @@ describe("the client's end", () => {
   });
 });
 
+test("nothing is changed for the rest of the process, as its fetch()", async () => {
+  await open((await scripted(content)).url);
+  expect(Reflect.get(globalThis, Symbol.for("undici.globalDispatcher.1"))).toBeUndefined();
+});
+
 describe("finding the file", () => {
   test("a server without HEAD is asked for the first byte", async () => {
     const server = await scripted(content, (request, response) => request.method === "HEAD" && response.writeHead(405).end());
