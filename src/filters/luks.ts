@@ -1,5 +1,6 @@
 // The luks filter: the content of an encrypted disk, LUKS1 or LUKS2, read and written.
 
+import { availableParallelism } from "node:os";
 import { assertSecret, readSecret, type Secret } from "../common/secret.ts";
 import { DiskError } from "../contract/error.ts";
 import { type Filter, filter } from "../contract/index.ts";
@@ -10,6 +11,9 @@ export { type FormatLuksOptions, formatLuks, type LuksKdf } from "./luks/format.
 import { unlock } from "./luks/unlock.ts";
 import { Volume } from "./luks/volume.ts";
 import { Volumes } from "./luks/volumes.ts";
+
+/** More than this many threads are a mistake. */
+const MOST_THREADS = 64;
 
 /** What {@link luks} is told. */
 export interface LuksOptions {
@@ -27,6 +31,11 @@ export interface LuksOptions {
   readonly allowDiscards?: boolean;
   /** The memory that Argon2 may take while a LUKS2 disk is unlocked; a disk that needs more is refused. Below 4G. Default: `1G`. */
   readonly maxMemory?: Size;
+  /**
+   * Threads that encrypt and decrypt for requests of 64 KiB and more (aes-xts). All luks disks of the process share them; 0: it is all done on the
+   * main thread. Default: one less than there are processors, at most 4.
+   */
+  readonly threads?: number;
 }
 
 /**
@@ -50,13 +59,16 @@ export function luks(options: LuksOptions): Filter {
   if (typeof allowDiscards !== "boolean")
     throw new DiskError("EINVAL", `luks: allowDiscards ${String(allowDiscards)}: expected true or false`);
   const maxMemory = parseSize(options.maxMemory ?? "1G", "luks: maxMemory");
+  const { threads = Math.min(availableParallelism() - 1, 4) } = options;
+  if (!(Number.isInteger(threads) && threads >= 0 && threads <= MOST_THREADS))
+    throw new DiskError("EINVAL", `luks: threads ${String(threads)}: expected a whole number from 0 to ${MOST_THREADS}`);
   if (maxMemory >= 2n ** 32n) throw new DiskError("EINVAL", `luks: maxMemory ${maxMemory}: expected less than 4G`);
 
   return (next) => {
     const volumes = new Volumes(async (disk, header, signal) => {
       const bytes = await readSecret(passphrase, "luks: passphrase");
       try {
-        return new Volume(header, await unlock(disk, header, bytes, { keyslot, maxMemory, signal }));
+        return new Volume(header, await unlock(disk, header, bytes, { keyslot, maxMemory, signal }), threads);
       } finally {
         bytes.fill(0);
       }

@@ -14,15 +14,24 @@ export const luksEntry: FilterEntry = filterEntry({
     "key-slot": { type: "integer", help: "Only this keyslot is tried", default: "all of them" },
     "allow-discards": { type: "boolean", default: "false", help: "Trimming reaches the disk below, which shows what is in use" },
     "max-memory": { type: "size", default: "1G", help: "What Argon2 may take while the disk is unlocked" },
+    threads: { type: "integer", help: "Threads that encrypt and decrypt for large requests", default: "processors - 1, at most 4" },
   },
   create(options) {
-    const { passphrase, "key-file": keyFile, "key-slot": keyslot, "allow-discards": allowDiscards, "max-memory": maxMemory } = options;
+    const {
+      passphrase,
+      "key-file": keyFile,
+      "key-slot": keyslot,
+      "allow-discards": allowDiscards,
+      "max-memory": maxMemory,
+      threads,
+    } = options;
     if ((passphrase === undefined) === (keyFile === undefined)) throw new UsageError("expected passphrase=… or key-file=…, and not both");
     return luks({
       passphrase: keyFile === undefined ? (passphrase as string) : () => readFileSync(keyFile),
       ...(keyslot !== undefined && { keyslot }),
       ...(allowDiscards !== undefined && { allowDiscards }),
       ...(maxMemory !== undefined && { maxMemory }),
+      ...(threads !== undefined && { threads }),
     });
   },
 });

@@ -1,17 +1,17 @@
 // One segment of a volume: sectors of the disk below, decrypted when they are read and encrypted when they are written.
 
 import type { RangeLocks } from "../../common/range-locks.ts";
-import { type Awaitable, isPromise } from "../../contract/awaitable.ts";
+import { type Awaitable, andThen, isPromise } from "../../contract/awaitable.ts";
 import type { Disk } from "../../contract/disk.ts";
 import type { WriteFlags } from "../../contract/flags.ts";
 import type { BufferPool } from "./buffer-pool.ts";
 import type { Segment } from "./header.ts";
-import type { SectorCipher } from "./sector-cipher.ts";
+import type { BulkCipher } from "./threads/bulk-cipher.ts";
 
 /** A segment that has been unlocked. Its clients share it. */
 export interface OpenSegment {
   readonly segment: Segment;
-  readonly cipher: SectorCipher;
+  readonly cipher: BulkCipher;
   /** Of ranges of 512 bytes. They keep writes of parts of units apart from whatever else is written to the same units. */
   readonly locks: RangeLocks;
   readonly pool: BufferPool;
@@ -27,7 +27,7 @@ export class SegmentDisk {
   readonly #most: number;
   readonly #start: bigint;
   readonly #firstSector: bigint;
-  readonly #cipher: SectorCipher;
+  readonly #cipher: BulkCipher;
   readonly #locks: RangeLocks;
   readonly #pool: BufferPool;
 
@@ -89,8 +89,8 @@ export class SegmentDisk {
     return this.#firstSector + offset / 512n;
   }
 
-  #decrypt(target: Uint8Array, offset: bigint): void {
-    this.#cipher.decrypt(target, target, this.#sector(offset));
+  #decrypt(target: Uint8Array, offset: bigint): Awaitable<void> {
+    return this.#cipher.decrypt(target, target, this.#sector(offset));
   }
 
   #readWhole(target: Uint8Array, offset: bigint): Awaitable<void> {
@@ -105,18 +105,15 @@ export class SegmentDisk {
     const bytes = new Uint8Array(this.#whole(extra + target.length));
     const start = offset - BigInt(extra);
     const finish = (): void => target.set(bytes.subarray(extra, extra + target.length));
-    const done = this.#readWhole(bytes, start);
-    return isPromise(done) ? done.then(finish) : finish();
+    return andThen(this.#readWhole(bytes, start), finish);
   }
 
   #writeWhole(source: Uint8Array, offset: bigint, flags: WriteFlags): Awaitable<void> {
     const encrypted = this.#pool.take(source.length);
-    this.#cipher.encrypt(encrypted, source, this.#sector(offset));
-    const at = this.#start + offset;
-    const done =
-      encrypted.length > this.#most
-        ? this.#inPieces(encrypted, at, (piece, place) => this.#disk.write(piece, place, flags))
-        : this.#disk.write(encrypted, at, flags);
+    const ready = this.#cipher.encrypt(encrypted, source, this.#sector(offset));
+    const done = isPromise(ready)
+      ? ready.then(() => this.#writeBelow(encrypted, offset, flags))
+      : this.#writeBelow(encrypted, offset, flags);
     if (!isPromise(done)) return this.#pool.giveBack(encrypted);
     return done.then(
       () => this.#pool.giveBack(encrypted),
@@ -125,6 +122,13 @@ export class SegmentDisk {
         throw error;
       },
     );
+  }
+
+  #writeBelow(encrypted: Uint8Array, offset: bigint, flags: WriteFlags): Awaitable<void> {
+    const at = this.#start + offset;
+    return encrypted.length > this.#most
+      ? this.#inPieces(encrypted, at, (piece, place) => this.#disk.write(piece, place, flags))
+      : this.#disk.write(encrypted, at, flags);
   }
 
   /** Reads the units that the range begins and ends in, changes them, and writes everything at once. */

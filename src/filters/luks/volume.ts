@@ -10,17 +10,22 @@ import type { Digest, LuksHeader } from "./header.ts";
 import { refused } from "./refused.ts";
 import { sectorCipher } from "./sector-cipher.ts";
 import { type OpenSegment, SegmentDisk } from "./segment-disk.ts";
+import { BulkCipher } from "./threads/bulk-cipher.ts";
 
 /** A volume whose keys are known. */
 export class Volume {
   readonly #segments: readonly OpenSegment[];
 
-  /** @param keys - of each digest; overwritten here, as the ciphers have their own */
-  constructor(header: LuksHeader, keys: ReadonlyMap<Digest, Uint8Array>) {
+  /**
+   * @param keys - of each digest; overwritten here, as the ciphers have their own
+   * @param threads - that may encrypt and decrypt
+   */
+  constructor(header: LuksHeader, keys: ReadonlyMap<Digest, Uint8Array>, threads: number) {
     const pool = new BufferPool();
     try {
       this.#segments = header.segments.map((segment) => {
-        const cipher = sectorCipher(segment.encryption, keys.get(segment.digest) as Uint8Array, segment.sectorSize);
+        const key = keys.get(segment.digest) as Uint8Array;
+        const cipher = new BulkCipher(sectorCipher(segment.encryption, key, segment.sectorSize), key, { threads });
         return { segment, cipher, locks: new RangeLocks(), pool };
       });
     } finally {
@@ -60,9 +65,14 @@ export class Volume {
     };
   }
 
-  /** Overwrites what is left of keys and content. */
-  wipe(): void {
-    for (const { cipher } of this.#segments) cipher.wipe();
+  /** Does without threads from now on. */
+  async leaveThreads(): Promise<void> {
+    await Promise.all(this.#segments.map(({ cipher }) => cipher.leaveThreads()));
+  }
+
+  /** Overwrites what is left of keys and content, once requests under way are done. */
+  async wipe(): Promise<void> {
+    await Promise.all(this.#segments.map(({ cipher }) => cipher.wipe()));
   }
 }
 

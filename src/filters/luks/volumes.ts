@@ -44,14 +44,10 @@ export class Volumes {
   }
 
   /** Forgets all keys. */
-  wipe(): void {
-    for (const { volume } of this.#volumes.values()) {
-      volume.then(
-        (unlocked) => unlocked.wipe(),
-        () => undefined,
-      );
-    }
+  async wipe(): Promise<void> {
+    const volumes = [...this.#volumes.values()];
     this.#volumes.clear();
+    await Promise.allSettled(volumes.map(async ({ volume }) => (await volume).wipe()));
   }
 
   #begin(name: string, disk: Disk, header: LuksHeader, signal: AbortSignal): Unlocking {
@@ -59,8 +55,7 @@ export class Volumes {
     this.#volumes.set(name, unlocking);
     unlocking.volume.then(
       () => {
-        const [oldest] = this.#volumes.keys();
-        if (this.#volumes.size > KEPT) this.#volumes.delete(oldest as string);
+        if (this.#volumes.size > KEPT) this.#drop();
       },
       // Whoever waits for it hears of this.
       () => {
@@ -68,6 +63,16 @@ export class Volumes {
       },
     );
     return unlocking;
+  }
+
+  /** The oldest goes. It may still have clients, and nobody will tell when the last of them closes. */
+  #drop(): void {
+    const [[name, { volume }]] = this.#volumes as unknown as [[string, Unlocking]];
+    this.#volumes.delete(name);
+    volume.then(
+      (unlocked) => unlocked.leaveThreads(),
+      () => undefined,
+    );
   }
 }
 

@@ -7,6 +7,7 @@ import { CHUNK, type SectorKernel } from "./sector-kernel.ts";
 
 /** A key of two halves: the first is that of the content, the second that of the tweaks. */
 export class XtsCipher implements SectorCipher {
+  readonly sectorSize: number;
   readonly #kernel: SectorKernel;
   readonly #ivs: SectorIvs;
   readonly #tweak: Cipher;
@@ -16,6 +17,7 @@ export class XtsCipher implements SectorCipher {
   constructor(key: Uint8Array, kernel: SectorKernel, ivs: SectorIvs) {
     const half = key.length / 2;
     const content = key.subarray(0, half);
+    this.sectorSize = kernel.sectorSize;
     this.#kernel = kernel;
     this.#ivs = ivs;
     this.#tweak = blockCipher(key.subarray(half));
@@ -29,6 +31,17 @@ export class XtsCipher implements SectorCipher {
 
   decrypt(target: Uint8Array, source: Uint8Array, sector: bigint): void {
     this.#run(this.#decrypt, target, source, sector);
+  }
+
+  /** Fills `ivs` with those of consecutive sectors, for who encrypts or decrypts them elsewhere. */
+  writeIvs(ivs: Uint8Array, sector: bigint): void {
+    const { sectorSize } = this;
+    const most = CHUNK / sectorSize;
+    for (let done = 0; done < ivs.length / 16; done += most) {
+      const count = Math.min(most, ivs.length / 16 - done);
+      this.#ivs.write(sector + BigInt((done * sectorSize) / 512), count);
+      ivs.set(this.#kernel.ivs.subarray(0, count * 16), done * 16);
+    }
   }
 
   wipe(): void {

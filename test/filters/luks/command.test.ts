@@ -26,7 +26,7 @@ async function served(): Promise<{
 describeWith(["nbdcopy"], "luks on the command line", () => {
   test.each([
     ["a passphrase", [`passphrase=${PASSPHRASE}`]],
-    ["that of a keyslot", [`passphrase=${PASSPHRASE}`, "key-slot=0", "max-memory=64M", "allow-discards=yes"]],
+    ["that of a keyslot", [`passphrase=${PASSPHRASE}`, "key-slot=0", "max-memory=64M", "allow-discards=yes", "threads=1"]],
   ])("%s opens the disk", async (_, keys) => {
     const { path, argv, content } = await served();
     const { code, stderr } = await command("diskwright", [...argv, ...keys, "--run", `nbdcopy "$uri" ${join(path, "plain")}`]);

@@ -1,5 +1,6 @@
 import { describe, expect, onTestFinished, test } from "vitest";
 import { openDisk, pipe } from "../../../src/contract/index.ts";
+import { cryptoThreads } from "../../../src/filters/luks/threads/crypto-threads.ts";
 import { type LuksOptions, luks } from "../../../src/filters/luks.ts";
 import { type Call, classRam, fail, faulty, hold, ram, recorded, testFilter } from "../../../src/testing/index.ts";
 import { deferred } from "../../fixtures/deferred.ts";
@@ -288,7 +289,47 @@ describe("options", () => {
     [{ passphrase: "", allowDiscards: "yes" }, /allowDiscards yes: expected true or false/],
     [{ passphrase: "", maxMemory: "1X" }, /luks: maxMemory "1X"/],
     [{ passphrase: "", maxMemory: "4G" }, /expected less than 4G/],
+    [{ passphrase: "", threads: -1 }, /luks: threads -1: expected a whole number from 0 to 64/],
+    [{ passphrase: "", threads: 1.5 }, /luks: threads 1.5/],
   ])("%o is refused", (options, text) => {
     expect(() => luks(options as unknown as LuksOptions)).toThrow(text);
+  });
+});
+
+describe("threads", () => {
+  test("answer requests that are under way when the disk closes", async () => {
+    const big = await small1({ payload: 1024 * 1024 });
+    const plain = reference("decrypt", big.bytes.subarray(PAYLOAD), { cipher: "aes-xts-plain64", key: big.key });
+    const disk = await openDisk(pipe(classRam(big.bytes), luks({ passphrase: PASSPHRASE, threads: 2 })));
+    // Threads are started by the fifth, and take part once they are there.
+    for (let i = 0; i < 20; i += 1) await contentOf(disk);
+    await cryptoThreads.started();
+    const target = Buffer.alloc(1024 * 1024);
+    const reading = disk.read(target, 0n);
+    await disk.close();
+    await reading;
+    expect(Buffer.compare(target, plain)).toBe(0);
+    expect(cryptoThreads.size).toBe(0);
+  });
+
+  test("write what the main thread writes", async () => {
+    const big = await small1({ payload: 1024 * 1024 });
+    const disk = await unlocked(ram(big.bytes), { threads: 1 });
+    for (let i = 0; i < 5; i += 1) await contentOf(disk);
+    await cryptoThreads.started();
+    const written = pattern(1024 * 1024 - 1000, 3);
+    const writes = [0, 1, 2].map(async (part) => {
+      await disk.write(written.subarray(part * 300_000, Math.min((part + 1) * 300_000, written.length)), 700n + BigInt(part * 300_000));
+    });
+    await Promise.all(writes);
+    expect(Buffer.compare((await contentOf(disk)).subarray(700, 900_700), written.subarray(0, 900_000))).toBe(0);
+    expect(cryptoThreads.size).toBe(1);
+  });
+
+  test("none are started where none are wanted", async () => {
+    const big = await small1({ payload: 1024 * 1024 });
+    const disk = await unlocked(ram(big.bytes), { threads: 0 });
+    for (let i = 0; i < 6; i += 1) await contentOf(disk);
+    expect(cryptoThreads.size).toBe(0);
   });
 });
