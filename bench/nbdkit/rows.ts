@@ -2,12 +2,13 @@
 
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
+import { Client } from "./client.ts";
 import type { Running } from "./servers.ts";
 
 /** What is measured, and what the ratio to nbdkit is to be. */
 export interface Row {
   readonly name: string;
-  readonly unit: "IOPS" | "MiB/s";
+  readonly unit: "IOPS" | "MiB/s" | "clients/s";
   /** The least ratio that is good enough. */
   readonly target: number;
   /** Measures it once; for about so many seconds, where the row can choose. */
@@ -16,10 +17,10 @@ export interface Row {
 
 /** What a run came to. */
 export interface Run {
-  /** IOPS or MiB/s. */
+  /** In the row's unit. */
   readonly figure: number;
   /**
-   * Microseconds of processor time that the server used for each request, or for each MiB that a command moved: says more than the figure where
+   * Microseconds of processor time that the server used for each request, each client, or each MiB that a command moved: says more than the figure where
    * other programs run as well.
    */
   readonly cpu: number;
@@ -109,6 +110,38 @@ export function commandRow({ name, command, bytes, target }: CommandRow): Row {
       const seconds = (performance.now() - started) / 1000;
       const mebibytes = bytes / 2 ** 20;
       return { figure: mebibytes / seconds, cpu: ((cpu() - before) / mebibytes) * 1e6 };
+    },
+  };
+}
+
+/** A row of clients that come and go. */
+export interface ClientsRow {
+  /** How many there are at a time. */
+  readonly atOnce: number;
+  readonly target: number;
+}
+
+/** Measures how many clients a second connect, read 512 bytes and leave. */
+export function clientsRow({ atOnce, target }: ClientsRow): Row {
+  return {
+    name: `clients that come and go, ${atOnce} at a time`,
+    unit: "clients/s",
+    target,
+    async run({ socket, cpu }, seconds) {
+      const before = cpu();
+      const started = performance.now();
+      const visitUntil = async (deadline: number): Promise<number> => {
+        let visits = 0;
+        for (; performance.now() < deadline; visits++) {
+          const client = await Client.connect(socket);
+          await client.read(0, 512);
+          client.close();
+        }
+        return visits;
+      };
+      const visits = await Promise.all(Array.from({ length: atOnce }, () => visitUntil(started + seconds * 1000)));
+      const all = visits.reduce((sum, each) => sum + each, 0);
+      return { figure: (all / (performance.now() - started)) * 1000, cpu: ((cpu() - before) / all) * 1e6 };
     },
   };
 }

@@ -5,6 +5,7 @@ import { fileSuite } from "./suites/file.ts";
 import { luksSuite } from "./suites/luks.ts";
 import { memorySuite } from "./suites/memory.ts";
 import { sparseRandomSuite } from "./suites/sparse-random.ts";
+import { tmpdiskReadySuite, tmpdiskSuite } from "./suites/tmpdisk.ts";
 import { xzSuite } from "./suites/xz.ts";
 import { zstdSuite } from "./suites/zstd.ts";
 
@@ -14,6 +15,8 @@ export const suites: readonly Suite[] = [
   fileSuite,
   luksSuite,
   sparseRandomSuite,
+  tmpdiskSuite,
+  tmpdiskReadySuite,
   xzSuite,
   zstdSuite,
 ];
