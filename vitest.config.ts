@@ -9,6 +9,8 @@ const config: ViteUserConfig = defineConfig({
     testTimeout: 20_000,
     hookTimeout: 20_000,
     maxWorkers: 2,
+    // Of the tests of one file that may go on at once.
+    maxConcurrency: 2,
     projects: [
       { extends: true, test: { name: "source", include: ["test/**/*.test.ts"], exclude: ofTheBuild } },
       { extends: true, test: { name: "package", include: ofTheBuild, globalSetup: "test/fixtures/build.ts", testTimeout: 120_000 } },

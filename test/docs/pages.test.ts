@@ -1,21 +1,22 @@
 // What the documentation tells a reader to type works when typed: every block marked `run` is run, and prints what the page says it prints.
 
 import { execFile } from "node:child_process";
-import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import ts from "typescript";
 import { describe, expect, test } from "vitest";
 import { type Block, blocksOf, pages } from "../../scripts/docs/blocks.mjs";
 import { describeWith } from "../fixtures/tools.ts";
-import { tree } from "../fixtures/tree.ts";
 
 const root: string = join(import.meta.dirname, "../..");
 const execute = promisify(execFile);
 
 for (const page of pages(root)) {
   const blocks = blocksOf(root, page).filter(({ marks }) => marks.includes("run"));
-  if (blocks.length > 0) describe(page, () => blocks.forEach(runs));
+  // Each block has a folder of its own, so that several can go on at once.
+  if (blocks.length > 0) describe.concurrent(page, () => blocks.forEach(runs));
 }
 
 test("a page that says something else than what is printed is found", () => {
@@ -31,31 +32,37 @@ function runs(block: Block): void {
   const name = `${file}:${line}`;
   const declare = (): void =>
     test(`${name} ${code.split("\n")[0]} …`, async () => {
-      const { stdout } = language === "sh" ? await shell(code) : await typescript(code);
-      if (output !== undefined) expect(stdout).toMatch(pattern(output));
+      const folder = installed(file);
+      try {
+        const { stdout } = language === "sh" ? await shell(folder, code) : await typescript(folder, code);
+        if (output !== undefined) expect(stdout).toMatch(pattern(output));
+      } finally {
+        rmSync(folder, { recursive: true, force: true });
+      }
     });
   if (needs.length === 0) declare();
   else describeWith(needs, name, declare);
 }
 
-/** A folder in which diskwright and its packages are installed, as `npm install` does it. */
-function installed(): string {
-  const folder = tree({ "package.json": { type: "module", private: true } });
+/** A folder in which diskwright and its packages are installed, as `npm install` does it, for a block of this page. */
+function installed(page: string): string {
+  const folder = mkdtempSync(join(tmpdir(), "diskwright-test-"));
+  writeFileSync(join(folder, "package.json"), JSON.stringify({ type: "module", private: true }));
   mkdirSync(join(folder, "node_modules/.bin"), { recursive: true });
+  // npx takes most of a second to find what is installed here: it is asked for the first page alone.
+  if (page !== "README.md") writeFileSync(join(folder, "node_modules/.bin/npx"), '#!/bin/sh\nexec "$@"\n', { mode: 0o755 });
   symlinkSync(root, join(folder, "node_modules/diskwright"));
   symlinkSync(join(root, "node_modules/@diskwright"), join(folder, "node_modules/@diskwright"));
   symlinkSync("../diskwright/dist/cli.js", join(folder, "node_modules/.bin/diskwright"));
   return folder;
 }
 
-function shell(code: string): Promise<{ stdout: string }> {
-  const folder = installed();
+function shell(folder: string, code: string): Promise<{ stdout: string }> {
   const env = { ...process.env, PATH: `${folder}/node_modules/.bin:${process.env.PATH}:/usr/sbin:/sbin` };
   return execute("bash", ["-euo", "pipefail", "-c", code], { cwd: folder, env });
 }
 
-function typescript(code: string): Promise<{ stdout: string }> {
-  const folder = installed();
+function typescript(folder: string, code: string): Promise<{ stdout: string }> {
   const { outputText } = ts.transpileModule(code, { compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext } });
   writeFileSync(join(folder, "example.js"), outputText);
   return execute(process.execPath, ["example.js"], { cwd: folder });
