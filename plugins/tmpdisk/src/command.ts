@@ -11,6 +11,7 @@ const keys = {
   command: { type: "string", help: 'Shell script that creates "$disk" instead; any other key is a variable for it' },
   "tmpdisk-ready": { type: "integer", default: "0", help: "Disks that are made ahead of their clients" },
   "tmpdisk-max-total": { type: "size", help: "Bytes that all disks may have together (default: no limit)" },
+  "tmpdisk-inline-writes": { type: "boolean", default: "true", help: "Write in the event loop while the page cache takes it at once" },
   "tmpdisk-timeout": { type: "duration", default: "300", help: "Longest that making a disk may take; 0 is no limit" },
 } as const;
 
@@ -22,7 +23,16 @@ export const plugins: readonly PluginEntry[] = [
     keys,
     anyKey: true,
     create(options, { parameters }) {
-      const { size, type, label, command, "tmpdisk-ready": ready, "tmpdisk-max-total": maxTotal, "tmpdisk-timeout": timeout } = options;
+      const {
+        size,
+        type,
+        label,
+        command,
+        "tmpdisk-ready": ready,
+        "tmpdisk-max-total": maxTotal,
+        "tmpdisk-timeout": timeout,
+        "tmpdisk-inline-writes": inlineWrites = true,
+      } = options;
       return tmpdisk(size, {
         ...(type !== undefined && { type }),
         ...(label !== undefined && { label }),
@@ -31,6 +41,7 @@ export const plugins: readonly PluginEntry[] = [
         ...(ready !== undefined && { ready }),
         ...(maxTotal !== undefined && { maxTotal }),
         ...(timeout !== undefined && { timeout }),
+        inlineWrites,
       });
     },
   }),

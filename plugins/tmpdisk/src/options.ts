@@ -41,6 +41,8 @@ export interface TmpdiskOptions {
   readonly maxTotal?: Size;
   /** The longest that making a disk may take; 0 is no limit. Default: 300 (seconds). */
   readonly timeout?: Duration;
+  /** Writes are made in the event loop while the page cache takes them at once, as `file()` has it. Default: false. */
+  readonly inlineWrites?: boolean;
 }
 
 /** The same, checked. */
@@ -59,6 +61,7 @@ export interface Settings {
   readonly maxTotal: bigint | undefined;
   /** Milliseconds; Infinity: no limit. */
   readonly timeout: number;
+  readonly inlineWrites: boolean;
 }
 
 /** Files are set to a length that is a number. */
@@ -67,7 +70,7 @@ const MOST_READY = 1000;
 
 /** Checks what was given. */
 export function checkOptions(given: Size, options: TmpdiskOptions): Settings {
-  const { command, format, params = [], parameters = {}, directory, ready = 0 } = options;
+  const { command, format, params = [], parameters = {}, directory, ready = 0, inlineWrites = false } = options;
   const size = parseSize(given, "size");
   if (size > LARGEST) throw refuse("size", `${size}`, `a file has at most ${LARGEST} bytes`);
   if (command !== undefined && (typeof command !== "string" || command === "" || command.includes("\0")))
@@ -78,7 +81,7 @@ export function checkOptions(given: Size, options: TmpdiskOptions): Settings {
   if (byMkfs && size === 0n) throw refuse("size", "0", "a file system takes some room (0 is for commands that choose the size)");
 
   const type = text("type", options.type);
-  if (type !== undefined && !/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(type))
+  if (type !== undefined && byMkfs && !/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(type))
     throw refuse("type", shown(type), "expected the name of a file system as in mkfs.NAME: ext4, xfs, btrfs, vfat");
   const label = text("label", options.label);
   if (format !== undefined && (type !== undefined || label !== undefined))
@@ -92,6 +95,7 @@ export function checkOptions(given: Size, options: TmpdiskOptions): Settings {
 
   if (!Number.isInteger(ready) || ready < 0 || ready > MOST_READY)
     throw refuse("ready", shown(ready), `expected a number of disks, 0 to ${MOST_READY}`);
+  if (typeof inlineWrites !== "boolean") throw refuse("inlineWrites", shown(inlineWrites), "expected true or false");
   const maxTotal = options.maxTotal === undefined ? undefined : parseSize(options.maxTotal, "maxTotal");
   if (maxTotal !== undefined && maxTotal < size)
     throw refuse("maxTotal", `${maxTotal}`, `that is less than one disk takes (${size} bytes)`);
@@ -108,6 +112,7 @@ export function checkOptions(given: Size, options: TmpdiskOptions): Settings {
     ready,
     maxTotal,
     timeout: parseDuration(options.timeout ?? 300, "tmpdisk: timeout") || Infinity,
+    inlineWrites,
   };
 }
 

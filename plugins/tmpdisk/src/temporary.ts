@@ -1,5 +1,6 @@
 // Temporary files: one without a name, and private folders for those who need a name. What processes that were killed left behind is removed.
 
+import { randomUUID } from "node:crypto";
 import { closeSync, existsSync, openSync, readFileSync, readlinkSync, unlinkSync } from "node:fs";
 import { lstat, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -21,7 +22,7 @@ export function temporaryFolder(): string {
  * @returns its file descriptor
  */
 export function openUnnamed(folder: string): number {
-  const path = join(folder, `${PREFIX}${identity() ?? "file"}-${process.hrtime.bigint().toString(36)}`);
+  const path = join(folder, `${PREFIX}${identity() ?? "file"}-${randomUUID()}`);
   try {
     const fd = openSync(path, "wx+", 0o600);
     try {

@@ -36,7 +36,7 @@ import { sweep, temporaryFolder } from "./temporary.ts";
  */
 export function tmpdisk(size: Size, options: TmpdiskOptions = {}): Plugin {
   const settings = checkOptions(size, options);
-  const { command, format, type = "ext4", label, params } = settings;
+  const { command, format, type = "ext4", label, params, inlineWrites } = settings;
   // What mkfs cannot be told is refused now and not when the first client comes.
   if (command === undefined && format === undefined) mkfsFor(type, label, params);
   let disks: Disks | undefined;
@@ -51,9 +51,10 @@ export function tmpdisk(size: Size, options: TmpdiskOptions = {}): Plugin {
     async open({ readonly, signal }) {
       if (disks === undefined) throw new Error("tmpdisk has not been started");
       const disk = await disks.take(signal);
+      const source = file({ fd: disk.fd }, { inlineWrites });
       const own = filter("tmpdisk", () => ({ traits: { multiConn: false } }), { close: () => disk.close() });
       try {
-        return await openDisk(pipe(file({ fd: disk.fd }), fua({ mode: "discard" }), own), { readonly, signal });
+        return await openDisk(pipe(source, fua({ mode: "discard" }), own), { readonly, signal });
       } catch (error) {
         await disk.close();
         throw error;

@@ -59,10 +59,8 @@ describe("a command", () => {
   test("gets its parameters as variables, whatever is in them", async () => {
     const value = "a 'b' \"c\" $(touch hostile) `id` \\ \n; exit 1";
     const command = 'printf %s "$one$type$label" > "$disk"';
-    const options = within({ command, parameters: { one: value, _two2: "" }, type: "$x", label: "'" } as TmpdiskOptions);
-    await expect(open(0, options)).rejects.toThrow("type");
-    const disk = await open(0, { ...options, type: "t" });
-    const text = `${value}t'`;
+    const disk = await open(0, { command, parameters: { one: value, _two2: "" }, type: "../$x y", label: "'" });
+    const text = `${value}../$x y'`;
     expect(await textAt(disk, text.length)).toBe(text);
     expect(disk.size).toBe(BigInt(text.length));
   });
@@ -221,6 +219,7 @@ describe("options", () => {
     ["1M", { maxTotal: "512k" }, "maxTotal 524288: that is less than one disk takes (1048576 bytes)"],
     ["1M", { timeout: "soon" }, 'timeout "soon": expected seconds'],
     ["1M", { timeout: -1 }, "timeout -1"],
+    ["1M", { inlineWrites: "yes" as never }, 'inlineWrites "yes": expected true or false'],
   ] as [string | number, TmpdiskOptions, string][])("%j %o is refused", (size, options, text) => {
     expect(() => tmpdisk(size, options)).toThrow(text);
   });
