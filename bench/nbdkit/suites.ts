@@ -2,6 +2,7 @@
 
 import type { Suite } from "./suite.ts";
 import { fileSuite } from "./suites/file.ts";
+import { httpSuite, httpXzSuite } from "./suites/http.ts";
 import { luksSuite } from "./suites/luks.ts";
 import { memorySuite } from "./suites/memory.ts";
 import { sparseRandomSuite } from "./suites/sparse-random.ts";
@@ -19,4 +20,6 @@ export const suites: readonly Suite[] = [
   tmpdiskReadySuite,
   xzSuite,
   zstdSuite,
+  httpSuite,
+  httpXzSuite,
 ];

@@ -3,10 +3,11 @@
 import { DiskError } from "diskwright";
 
 /**
- * What is to be done about a failure: `again`, it may pass; `address`, what a redirect led to is not good any more; `credentials`, they are
+ * What is to be done about a failure: `again`, it may pass; `moved`, it is a redirect now;
+ * `address`, nothing is there, which may pass where a redirect led there; `credentials`, they are
  * refused; `changed`, the file is another one now; `final`, nothing.
  */
-export type Remedy = "again" | "address" | "credentials" | "changed" | "final";
+export type Remedy = "again" | "moved" | "address" | "credentials" | "changed" | "final";
 
 /** A request that failed. */
 export class Failure extends DiskError {
@@ -52,7 +53,7 @@ export function statusFailure(status: number, headers: Headers, shown: string): 
     case 412:
       return changed(shown, "it answered 412");
     default:
-      return fail(status >= 300 && status < 400 ? "address" : "final", "EIO", status < 400 ? ", which was not expected here" : "");
+      return fail(status >= 300 && status < 400 ? "moved" : "final", "EIO", status < 400 ? ", which was not expected here" : "");
   }
 }
 

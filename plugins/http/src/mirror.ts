@@ -58,7 +58,7 @@ export class Mirror {
         const { remedy } = error;
         if (remedy === "credentials" && !renewed && this.#asking.credentials.renew(sent)) {
           renewed = true;
-        } else if ((remedy === "address" || remedy === "credentials") && !moved && this.#mayMove(location, error)) {
+        } else if (!moved && this.#mayMove(location, error)) {
           moved = true;
           if (this.#location === location) this.#location = undefined;
         } else throw error;
@@ -82,8 +82,9 @@ export class Mirror {
   }
 
   /** What a redirect led to may have expired; what was given may have become a redirect. */
-  #mayMove({ url }: Location, { message }: Failure): boolean {
-    return url.href !== this.#asking.url.href || / answered 3\d\d/.test(message);
+  #mayMove({ url }: Location, { remedy }: Failure): boolean {
+    if (remedy === "moved") return true;
+    return (remedy === "address" || remedy === "credentials") && url.href !== this.#asking.url.href;
   }
 
   #locate(): Promise<Location> {

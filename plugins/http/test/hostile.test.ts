@@ -263,6 +263,16 @@ describe("finding the file", () => {
     expect((await failure(read(disk, 0, 512))).message).toContain("not the one that was opened");
   });
 
+  test("a file that has become a redirect is followed", async () => {
+    const far = await scripted(content);
+    const near = await scripted(content);
+    const disk = await open(near.url);
+    near.script = (_, response) => response.writeHead(301, { location: far.url }).end();
+    expect((await read(disk, 5, 5)).equals(content.subarray(5, 10))).toBe(true);
+    far.script = near.script;
+    expect((await failure(read(disk, 5, 5))).message).toContain("redirects");
+  });
+
   test("credentials are not sent to another server", async () => {
     const far = await scripted(content);
     const near = await scripted(content, (_, response) => response.writeHead(307, { location: far.url }).end());
