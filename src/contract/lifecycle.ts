@@ -8,6 +8,7 @@ interface Use {
   /** What the users do when the plugin asks them to close; one that uses it twice is there twice. */
   readonly shutdowns: (() => void)[];
   readonly started: Promise<void>;
+  ready: boolean;
   readonly controller: AbortController;
 }
 
@@ -32,7 +33,7 @@ export async function retain(plugin: Plugin, shutdown?: () => void, signal?: Abo
   use.users += 1;
   if (shutdown !== undefined) use.shutdowns.push(shutdown);
   try {
-    await unlessAborted(use.started, signal);
+    if (!use.ready) await unlessAborted(use.started, signal);
   } catch (error) {
     // One that failed to start is in use no more; one that is still starting may have other users.
     if (uses.get(plugin) === use && leave(plugin, use, shutdown, error)) void close(plugin, use.started).catch(reportLate);
@@ -50,11 +51,16 @@ function begin(plugin: Plugin): Use {
   const controller = new AbortController();
   const shutdowns: (() => void)[] = [];
   const started = start(plugin, controller.signal, shutdowns);
-  const use = { users: 0, controller, shutdowns, started };
-  started.catch(() => {
-    if (uses.get(plugin) === use) uses.delete(plugin);
-    controller.abort();
-  });
+  const use: Use = { users: 0, controller, shutdowns, started, ready: false };
+  started.then(
+    () => {
+      use.ready = true;
+    },
+    () => {
+      if (uses.get(plugin) === use) uses.delete(plugin);
+      controller.abort();
+    },
+  );
   return use;
 }
 
