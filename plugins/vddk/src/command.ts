@@ -2,10 +2,18 @@
 
 import { type PluginEntry, pluginEntry } from "diskwright/command";
 import { DEFAULT_LIBDIRS, locate } from "./engine/locate.ts";
-import { adapterTypes, type CreateOptions, compressions, createTypes, hardwareVersions } from "./options.ts";
+import {
+  type AdapterType,
+  adapterTypes,
+  type Compression,
+  type CreateOptions,
+  type CreateType,
+  compressions,
+  createTypes,
+  type HardwareVersion,
+  hardwareVersions,
+} from "./options.ts";
 import { vddk } from "./vddk.ts";
-
-type Words<T> = (keyof T & string)[];
 
 /** The plugins of this package, as the command line has them. */
 export const plugins: readonly PluginEntry[] = [
@@ -28,7 +36,7 @@ export const plugins: readonly PluginEntry[] = [
       nfchostport: { type: "integer", default: "902", help: "Port for data of the ESXi host" },
       compression: {
         type: "choice",
-        values: Object.keys(compressions) as Words<typeof compressions>,
+        values: Object.keys(compressions) as Compression[],
         default: "none",
         help: "Between library and server",
       },
@@ -38,19 +46,19 @@ export const plugins: readonly PluginEntry[] = [
       "create-size": { type: "size", help: "Its size" },
       "create-type": {
         type: "choice",
-        values: Object.keys(createTypes) as Words<typeof createTypes>,
+        values: Object.keys(createTypes) as CreateType[],
         default: "monolithic-sparse",
         help: "Its layout",
       },
       "create-adapter-type": {
         type: "choice",
-        values: Object.keys(adapterTypes) as Words<typeof adapterTypes>,
+        values: Object.keys(adapterTypes) as AdapterType[],
         default: "scsi-buslogic",
         help: "The adapter that it says it is at",
       },
       "create-hwversion": {
         type: "choice",
-        values: Object.keys(hardwareVersions) as Words<typeof hardwareVersions>,
+        values: Object.keys(hardwareVersions) as HardwareVersion[],
         default: "workstation5",
         help: "The oldest product that understands it",
       },
@@ -58,7 +66,7 @@ export const plugins: readonly PluginEntry[] = [
       timeout: { type: "duration", default: "120", help: "How long a call of the library may take" },
       vimapiver: { type: "string", help: "Ignored, as by nbdkit" },
     },
-    create({ file, create = false, vimapiver: _, timeout, nfchostport, "single-link": singleLink, ...keys }) {
+    create({ file, create = false, vimapiver: _, nfchostport, "single-link": singleLink, ...keys }) {
       const {
         "create-size": size,
         "create-type": type,
@@ -75,7 +83,6 @@ export const plugins: readonly PluginEntry[] = [
           ...options,
           singleLink,
           nfcHostPort: nfchostport,
-          timeout: timeout === undefined ? undefined : milliseconds(timeout),
           create: made ? given(made) : undefined,
         }),
       );
@@ -88,14 +95,6 @@ export const plugins: readonly PluginEntry[] = [
     },
   }),
 ];
-
-const units: Readonly<Record<string, number>> = { "": 1000, s: 1000, ms: 1 };
-
-/** Of a duration that the command has checked; what is shorter than a millisecond is one. */
-function milliseconds(duration: string): number {
-  const match = /^\s*\+?([\d.]+)(\D*)$/.exec(duration);
-  return Math.max(1, Number(match?.[1]) * (units[match?.[2] ?? ""] ?? 0));
-}
 
 /** The same options, where those that are `undefined` are not there. */
 type Given<T> = { [K in keyof T as undefined extends T[K] ? never : K]: T[K] } & {

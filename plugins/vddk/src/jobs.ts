@@ -55,6 +55,8 @@ export interface CText {
 
 /** One call, or a few that belong together. `at` counts bytes from the start of the memory that both sides share. */
 export type Job =
+  /** Nothing: answered once the library is loaded. */
+  | { readonly op: "load" }
   | { readonly op: "init"; readonly libdir: string; readonly config: string | null }
   | { readonly op: "open"; readonly spec: OpenSpec }
   | { readonly op: "close"; readonly disk: OpenedDisk }

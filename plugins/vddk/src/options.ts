@@ -1,7 +1,7 @@
 // The options of the plugin: what they may be, and what becomes of them.
 
 import { resolve } from "node:path";
-import { DiskError, parseSize, type Secret, type Size } from "diskwright";
+import { DiskError, type Duration, parseDuration, parseSize, type Secret, type Size } from "diskwright";
 import type { CreateSpec, OpenSpec, RemoteSpec } from "./jobs.ts";
 
 /** How {@link vddk} opens a disk. */
@@ -44,8 +44,8 @@ export interface VddkOptions {
    * Default: true.
    */
   readonly isolated?: boolean;
-  /** Milliseconds that a call of the library may take. After that it is given up, with its disk. Default: 120,000. */
-  readonly timeout?: number;
+  /** How long a call of the library may take, in seconds, or `"40ms"`. After that it is given up, with its disk. Default: 120. */
+  readonly timeout?: Duration;
 }
 
 /** A new local disk. */
@@ -61,8 +61,8 @@ export interface CreateOptions {
 }
 
 // The numbers of the library's header.
-export const compressions = { none: 0, zlib: 16, fastlz: 32, skipz: 64 } as const;
-export const createTypes = {
+export const compressions: Readonly<Record<Compression, number>> = { none: 0, zlib: 16, fastlz: 32, skipz: 64 };
+export const createTypes: Readonly<Record<CreateType, number>> = {
   "monolithic-sparse": 1,
   "monolithic-flat": 2,
   "split-sparse": 3,
@@ -71,9 +71,9 @@ export const createTypes = {
   "stream-optimized": 6,
   "vmfs-thin": 7,
   "vmfs-sparse": 8,
-} as const;
-export const adapterTypes = { ide: 1, "scsi-buslogic": 2, "scsi-lsilogic": 3 } as const;
-export const hardwareVersions = {
+};
+export const adapterTypes: Readonly<Record<AdapterType, number>> = { ide: 1, "scsi-buslogic": 2, "scsi-lsilogic": 3 };
+export const hardwareVersions: Readonly<Record<HardwareVersion, number>> = {
   workstation4: 3,
   workstation5: 4,
   workstation6: 6,
@@ -84,17 +84,38 @@ export const hardwareVersions = {
   esx55: 10,
   esx60: 11,
   esx65: 13,
-} as const;
+};
 const openFlags = { unbuffered: 1, singleLink: 2, readonly: 4 };
 
 /** Ways to compress. */
-export type Compression = keyof typeof compressions;
+export type Compression = "none" | "zlib" | "fastlz" | "skipz";
 /** Layouts of new disks. */
-export type CreateType = keyof typeof createTypes;
+export type CreateType =
+  | "monolithic-sparse"
+  | "monolithic-flat"
+  | "split-sparse"
+  | "split-flat"
+  | "vmfs-flat"
+  | "stream-optimized"
+  | "vmfs-thin"
+  | "vmfs-sparse";
 /** Adapters that a new disk says it is at. */
-export type AdapterType = keyof typeof adapterTypes;
+export type AdapterType = "ide" | "scsi-buslogic" | "scsi-lsilogic";
 /** Versions of virtual hardware. */
-export type HardwareVersion = keyof typeof hardwareVersions;
+export type HardwareVersion =
+  | "workstation4"
+  | "workstation5"
+  | "workstation6"
+  | "esx30"
+  | "esx4x"
+  | "esx50"
+  | "esx51"
+  | "esx55"
+  | "esx60"
+  | "esx65";
+
+/** Milliseconds that a timer can count. */
+const LONGEST = 2 ** 31 - 1;
 
 /** The options, read. */
 export interface Settings {
@@ -102,6 +123,7 @@ export interface Settings {
   readonly libdir: string | undefined;
   readonly config: string | null;
   readonly isolated: boolean;
+  /** Milliseconds. */
   readonly timeout: number;
   readonly singleLink: boolean;
   readonly create: CreateSpec | undefined;
@@ -114,12 +136,13 @@ export interface Settings {
 /** Reads the options. Throws EINVAL when one is not what it should be. */
 export function toSettings(file: string, options: VddkOptions): Settings {
   if (typeof file !== "string" || file === "") throw refuse("file", file, 'a path, or "[datastore] folder/disk.vmdk"');
-  const { libdir, config, compression = "none", singleLink = false, unbuffered = false, isolated = true, timeout = 120_000 } = options;
+  const { libdir, config, compression = "none", singleLink = false, unbuffered = false, isolated = true } = options;
   for (const key of texts) text(options, key);
   for (const key of ["singleLink", "unbuffered", "isolated"] as const) {
     if (options[key] !== undefined && typeof options[key] !== "boolean") throw refuse(key, options[key], "true or false");
   }
-  if (!(Number.isFinite(timeout) && timeout > 0 && timeout < 2 ** 31)) throw refuse("timeout", timeout, "milliseconds, more than 0");
+  const timeout = parseDuration(options.timeout ?? 120, "timeout");
+  if (timeout === 0 || timeout > LONGEST) throw refuse("timeout", options.timeout, "a length of time, more than 0 and less than 24 days");
   const remote = remoteOf(options);
   const create = options.create === undefined ? undefined : createOf(options.create, remote);
   const path = remote === undefined ? resolve(file) : file;

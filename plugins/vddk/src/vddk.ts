@@ -1,6 +1,6 @@
 // The plugin: VMware's disks, through VMware's library.
 
-import { DiskError, type OpenRequest, type Plugin, type Secret } from "diskwright";
+import { DiskError, type OpenRequest, type Plugin, readSecret } from "diskwright";
 import { connectionTo } from "./disk/connection.ts";
 import { DEFAULT_LIBDIRS, type Located, locate } from "./engine/locate.ts";
 import { openInProcess } from "./host/process.ts";
@@ -79,18 +79,8 @@ async function withSecrets({ password, cookie }: Settings, spec: OpenSpec): Prom
   if (spec.remote === undefined) return spec;
   const remote = {
     ...spec.remote,
-    ...(password !== undefined && { password: await read(password, "password") }),
-    ...(cookie !== undefined && { cookie: await read(cookie, "cookie") }),
+    ...(password !== undefined && { password: await readSecret(password, "option password") }),
+    ...(cookie !== undefined && { cookie: await readSecret(cookie, "option cookie") }),
   };
   return { ...spec, remote };
-}
-
-async function read(secret: Secret, name: string): Promise<Uint8Array> {
-  const value: unknown = typeof secret === "function" ? await secret() : secret;
-  if (typeof value === "string") return new TextEncoder().encode(value);
-  if (value instanceof Uint8Array) return Uint8Array.prototype.slice.call(value);
-  throw new DiskError(
-    "EINVAL",
-    `option ${name}: the function answered with ${value === null ? "null" : typeof value}, not a string or Uint8Array`,
-  );
 }

@@ -1,12 +1,11 @@
 // One client's disk: requests are cut into jobs that fit the shared memory, and widened to whole sectors.
 
-import type { Connection } from "diskwright";
+import { type Connection, unlessAborted } from "diskwright";
 import { LibraryError } from "../errors.ts";
 import type { OpenHost } from "../host/host.ts";
 import { SLOT } from "../host/memory.ts";
 import { type IoJob, SECTOR } from "../jobs.ts";
 import { publish } from "../log.ts";
-import { Abortable } from "./abortable.ts";
 import { Allocation } from "./allocation.ts";
 import { Slots } from "./slots.ts";
 
@@ -33,7 +32,6 @@ export function connectionTo(host: OpenHost, { file, readonly, singleLink, signa
   const { handle } = disk;
   const size = disk.capacity * BigInt(SECTOR);
   const slots = new Slots();
-  const client = new Abortable(signal);
 
   const read = (target: Uint8Array, { from, to, sector, skip }: Piece): Promise<void> =>
     slots.run(async (at) => {
@@ -51,7 +49,7 @@ export function connectionTo(host: OpenHost, { file, readonly, singleLink, signa
     });
 
   const whole = (length: number, offset: bigint, perform: (piece: Piece) => Promise<void>): Promise<void> =>
-    client.wait(together(pieces(length, offset).map(perform)));
+    unlessAborted(together(pieces(length, offset).map(perform)), signal);
 
   const allocation = new Allocation(size, !singleLink, async (sector, count) => {
     try {
@@ -78,7 +76,7 @@ export function connectionTo(host: OpenHost, { file, readonly, singleLink, signa
         allocation.written(offset, source.length);
       },
       async flush(): Promise<void> {
-        await client.wait(host.call({ op: "flush", handle }));
+        await unlessAborted(host.call({ op: "flush", handle }), signal);
       },
     }),
     ...(disk.allocation === true && { extents: (offset: bigint, length: bigint) => allocation.holes(offset, length) }),

@@ -40,6 +40,8 @@ export class Engine {
   #perform(job: Job): unknown {
     const { functions } = this.#library;
     switch (job.op) {
+      case "load":
+        return undefined;
       case "init":
         return this.#library.init(job.libdir, job.config, this.#log.log, this.#log.warn);
       case "open":

@@ -10,6 +10,9 @@ interface Waiting {
   reject(error: unknown): void;
 }
 
+/** Milliseconds that a thread or process may take to start, however little time a job has: a machine may be busy. */
+const START = 60_000;
+
 /** How jobs get there, and what to do with one who does not answer. */
 export interface CallOptions {
   post(message: Message): void;
@@ -75,11 +78,13 @@ export class Calls {
   /** The time begins for the job that is done now. */
   #watch(): void {
     clearTimeout(this.#timer);
-    this.#timer = this.#waiting.size === 0 ? undefined : setTimeout(() => this.#late(), this.#options.timeout);
+    const { current } = this;
+    if (current === undefined) return;
+    const timeout = current === "load" ? Math.max(START, this.#options.timeout) : this.#options.timeout;
+    this.#timer = setTimeout(() => this.#late(timeout), timeout);
   }
 
-  #late(): void {
-    const { timeout } = this.#options;
+  #late(timeout: number): void {
     this.fail(new DiskError("ETIMEDOUT", `the VDDK library did not ${this.current} within ${timeout} ms: it was given up`));
     this.#options.giveUp();
   }

@@ -8,8 +8,8 @@ import { join } from "node:path";
 /** Requests under way at once for one disk: while the library works on one, the others are made ready. */
 export const SLOTS = 4;
 /** Bytes of one of them, at most. VMware's transports take up to 2 MiB, but servers have run out of memory for that. */
-export const SLOT = 1024 * 1024;
-const SIZE = SLOTS * SLOT;
+export const SLOT: number = 1024 * 1024;
+const SIZE: number = SLOTS * SLOT;
 
 /** The server's side of the memory. */
 export interface SharedMemory {

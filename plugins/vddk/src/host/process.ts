@@ -56,6 +56,7 @@ export async function openInProcess({ located, config, timeout, signal }: HostOp
   try {
     const setup: ChildSetup = { located, memory: memory.size };
     child.send(setup, () => undefined);
+    await calls.call({ op: "load" });
     await calls.call({ op: "init", libdir: located.libdir, config });
     const disk = (await calls.call({ op: "open", spec })) as OpenedDisk;
     return {

@@ -40,9 +40,12 @@ export async function openInThreads(options: HostOptions, spec: OpenSpec): Promi
     closed ??= opener.calls.call({ op: "close", disk });
     await closed;
   };
-  if (signal.aborted) {
-    await close();
+  try {
+    await worker.calls.call({ op: "load" });
     signal.throwIfAborted();
+  } catch (error) {
+    await close();
+    throw error;
   }
   return { disk, memory, call: (job) => worker.calls.call(job), close };
 }
@@ -51,7 +54,8 @@ async function load({ located, config, timeout }: HostOptions): Promise<Thread> 
   let library = loaded.get(located.file);
   if (library === undefined) {
     const thread = startThread({ located }, timeout);
-    library = { thread, config, ready: thread.calls.call({ op: "init", libdir: located.libdir, config }) };
+    const ready = thread.calls.call({ op: "load" }).then(() => thread.calls.call({ op: "init", libdir: located.libdir, config }));
+    library = { thread, config, ready };
     loaded.set(located.file, library);
   }
   const { thread, ready } = library;
