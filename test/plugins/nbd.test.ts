@@ -9,7 +9,19 @@ import { main } from "../../src/cli/commands.ts";
 import { plugins } from "../../src/cli/plugins.ts";
 import { writeFlags, zeroFlags } from "../../src/contract/flags.ts";
 import { pipe } from "../../src/contract/pipe.ts";
-import { connect, listExports, memory, type NbdOptions, type NbdTarget, nbd, openDisk, type Plugin, serve } from "../../src/index.ts";
+import {
+  connect,
+  type Disk,
+  listExports,
+  memory,
+  type NbdOptions,
+  type NbdTarget,
+  nbd,
+  openDisk,
+  type Plugin,
+  retry,
+  serve,
+} from "../../src/index.ts";
 import { type Call, fakeClock, ram, recorded, testPlugin } from "../../src/testing/index.ts";
 import { testHost } from "../cli/fixtures/host.ts";
 import { runChild } from "../fixtures/child.ts";
@@ -371,6 +383,58 @@ describeWith(["nbdkit", "qemu-nbd", "qemu-img", "nbdcopy", "nbdinfo"], "other pe
     const socket = new URL(uri).searchParams.get("socket") as string;
     await expectSame(["nbd", `socket=${socket}`, "export=x"]);
     await expectSame(["nbd", uri, "dynamic-export=true"], { exportName: "x" });
+  });
+
+  describe.each(["nbdkit", "diskwright"] as const)("a server that goes and comes back, by %s", (who) => {
+    /** What a client that was there before, and one that comes afterwards, read then. */
+    async function acrossRestart(
+      filters: readonly string[],
+      keys: readonly string[],
+      plugin: (uri: string) => Plugin,
+    ): Promise<readonly [before: string, later: string]> {
+      const path = join(tree(), "far");
+      const far = (letter: string) => serve(ram(Buffer.alloc(512, letter)), { unix: path });
+      const first = await far("1");
+      const near =
+        who === "nbdkit"
+          ? await nbdkit("unix", [...filters, "nbd", `socket=${path}`, ...keys])
+          : (await served("unix", plugin(first.uri))).uri;
+      const read = async (disk: Disk): Promise<string> => {
+        const target = Buffer.alloc(1);
+        await disk.read(target, 0n);
+        return target.toString();
+      };
+      const before = await connect(near);
+      onTestFinished(() => before.close().catch(() => undefined));
+      expect(await read(before)).toBe("1");
+      await first.close();
+      const second = await far("2");
+      onTestFinished(() => second.close());
+      const soon = await read(before).catch(() => "fails");
+      const later = await connect(near).then(
+        async (disk) => {
+          const answer = await read(disk).catch(() => "fails");
+          await disk.close();
+          return answer;
+        },
+        () => "is refused",
+      );
+      return [soon, later];
+    }
+
+    test("is found again by clients that come later, whatever retry= says", async () => {
+      expect(await acrossRestart([], ["retry=2"], (uri) => nbd(uri, { retry: 2 }))).toEqual(["fails", "2"]);
+    });
+
+    test("is lost where the connection is shared", async () => {
+      const [before, later] = await acrossRestart([], ["shared=true"], (uri) => nbd(uri, { shared: true }));
+      expect([before, later]).not.toContain("2");
+    });
+
+    test("is found again by all under the retry filter", async () => {
+      const found = await acrossRestart(["--filter=retry"], ["retry-delay=1"], (uri) => pipe(nbd(uri), retry({ delay: "10ms" })));
+      expect(found).toEqual(["2", "2"]);
+    });
   });
 
   test("side by side over TCP, and with a command", async () => {
