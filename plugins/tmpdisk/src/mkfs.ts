@@ -59,7 +59,7 @@ export function mkfsFor(type: string, label: string | undefined, params: readonl
   const { force = [], label: option = "-L", longestLabel = Infinity, byDescriptor = false } = own(type);
   const labelled = label === undefined ? [] : [labelOption(type, option), label];
   if (label !== undefined && Buffer.byteLength(label) > longestLabel)
-    throw new DiskError("EINVAL", `tmpdisk: label ${JSON.stringify(label)}: ${type} has labels of at most ${longestLabel} bytes`);
+    throw new DiskError("EINVAL", `label ${JSON.stringify(label)}: ${type} has labels of at most ${longestLabel} bytes`);
   return { name: `mkfs.${type}`, args: [...force, ...labelled, ...params], byDescriptor };
 }
 
@@ -69,7 +69,7 @@ function own(type: string): FileSystem {
 
 function labelOption(type: string, option: string | false): string {
   if (option !== false) return option;
-  throw new DiskError("EINVAL", `tmpdisk: label: ${type} has no labels`);
+  throw new DiskError("EINVAL", `label: ${type} has no labels`);
 }
 
 /** The PATH with the folders of administrators' programs, which other users' often lacks. */

@@ -76,7 +76,7 @@ export function checkOptions(given: Size, options: TmpdiskOptions): Settings {
   if (command !== undefined && (typeof command !== "string" || command === "" || command.includes("\0")))
     throw refuse("command", shown(command), "expected a shell script");
   if (format !== undefined && typeof format !== "function") throw refuse("format", shown(format), "expected a function");
-  if (command !== undefined && format !== undefined) throw new DiskError("EINVAL", "tmpdisk: either command or format, not both");
+  if (command !== undefined && format !== undefined) throw new DiskError("EINVAL", "either command or format, not both");
   const byMkfs = command === undefined && format === undefined;
   if (byMkfs && size === 0n) throw refuse("size", "0", "a file system takes some room (0 is for commands that choose the size)");
 
@@ -85,7 +85,7 @@ export function checkOptions(given: Size, options: TmpdiskOptions): Settings {
     throw refuse("type", shown(type), "expected the name of a file system as in mkfs.NAME: ext4, xfs, btrfs, vfat");
   const label = text("label", options.label);
   if (format !== undefined && (type !== undefined || label !== undefined))
-    throw new DiskError("EINVAL", "tmpdisk: type and label are not for format, which makes the disk as it likes");
+    throw new DiskError("EINVAL", "type and label are not for format, which makes the disk as it likes");
   if (!Array.isArray(params)) throw refuse("params", shown(params), "expected a list of arguments");
   for (const param of params)
     if (text("params", param) === undefined) throw refuse("params", shown(param), "expected arguments as strings");
@@ -111,18 +111,18 @@ export function checkOptions(given: Size, options: TmpdiskOptions): Settings {
     directory: folder === undefined || folder === "" ? undefined : resolve(folder),
     ready,
     maxTotal,
-    timeout: parseDuration(options.timeout ?? 300, "tmpdisk: timeout") || Infinity,
+    timeout: parseDuration(options.timeout ?? 300, "timeout") || Infinity,
     inlineWrites,
   };
 }
 
 /** Variables of the command: the shell has to be able to name them. */
 function checkVariable(name: string, value: unknown, forCommand: boolean): void {
-  if (!forCommand) throw new DiskError("EINVAL", `tmpdisk: ${name} is a variable for a command, and there is none`);
-  if (name === "disk" || name === "size")
-    throw new DiskError("EINVAL", `tmpdisk: the variable ${name} is not to be set: the command is told`);
+  if (!forCommand)
+    throw new DiskError("EINVAL", `${name} is no option of tmpdisk, and there is no command for which it could be a variable`);
+  if (name === "disk" || name === "size") throw new DiskError("EINVAL", `the variable ${name} is not to be set: the command is told`);
   if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name))
-    throw new DiskError("EINVAL", `tmpdisk: ${JSON.stringify(name)} cannot be a variable of the shell: expected letters, digits and _`);
+    throw new DiskError("EINVAL", `${JSON.stringify(name)} cannot be a variable of the shell: expected letters, digits and _`);
   if (text(name, value) === undefined) throw refuse(name, shown(value), "expected a text");
 }
 
@@ -137,5 +137,5 @@ function shown(value: unknown): string {
 }
 
 function refuse(name: string, value: string, why: string): DiskError {
-  return new DiskError("EINVAL", `tmpdisk: ${name} ${value}: ${why}`);
+  return new DiskError("EINVAL", `${name} ${value}: ${why}`);
 }

@@ -208,7 +208,7 @@ describe("options", () => {
     ["1M", { command: "true", format: () => undefined }, "either command or format"],
     ["1M", { format: "mkfs" as never }, "format"],
     ["1M", { format: () => undefined, label: "x" }, "not for format"],
-    ["1M", { parameters: { lable: "x" } }, "lable is a variable for a command, and there is none"],
+    ["1M", { parameters: { lable: "x" } }, "lable is no option of tmpdisk, and there is no command for which it could be a variable"],
     ["1M", { command: "true", parameters: { disk: "/dev/sda" } }, "the variable disk is not to be set"],
     ["1M", { command: "true", parameters: { "a-b": "" } }, '"a-b" cannot be a variable'],
     ["1M", { command: "true", parameters: { a: 1 as never } }, "a 1: expected a text"],
