@@ -1,5 +1,6 @@
 // The plugin: a disk in an object store that speaks the S3 protocol.
 
+import { setMaxListeners } from "node:events";
 import type { Plugin } from "diskwright";
 import { ChunkedDisk } from "./chunks/disk.ts";
 import { openObject } from "./object/disk.ts";
@@ -37,6 +38,8 @@ export function s3(options: S3Options): Plugin {
   return {
     name: "s3",
     open(request) {
+      // Each request under way listens to it, and Node takes more than ten for a mistake.
+      setMaxListeners(0, request.signal);
       if (!settings.chunked) return openObject(toBucket(), settings, request.signal);
       disk ??= new ChunkedDisk(toBucket(), settings);
       return disk.open(request);

@@ -2,6 +2,7 @@
 // it one gets it; and it holds for a while only, so that one who is gone does not have it for ever.
 
 import { randomUUID } from "node:crypto";
+import { setMaxListeners } from "node:events";
 import { hostname } from "node:os";
 import { DiskError } from "diskwright";
 import type { Settings } from "../options.ts";
@@ -23,6 +24,8 @@ interface Content {
 const FORMAT = "diskwright lease";
 /** The service's clock knows seconds, and so may be wrong by as much. */
 const COARSE = 1000;
+/** Who comes too late so often is not let in by chance. */
+const MANY = 10;
 
 /**
  * A lease that is held. Its time runs by this machine's own clock from before the request that renewed it, and for others from when that request arrived, so
@@ -45,6 +48,7 @@ export class Lease {
     this.#bucket = bucket;
     this.#key = names.lease;
     this.#settings = settings;
+    setMaxListeners(0, this.#lost.signal);
   }
 
   /**
@@ -84,18 +88,25 @@ export class Lease {
     const { clock, leaseTime, leaseWait } = this.#settings;
     const began = clock.now();
     const seen = new Map<string, number>();
-    for (;;) {
+    for (let conflicts = 0; conflicts < MANY; ) {
       const found = await this.#bucket.readSmall(this.#key, signal, true);
       const left = found === undefined ? 0 : this.#left(found, seen);
       if (left <= 0) {
         this.#since = clock.now();
-        if (await this.#put(leaseTime / 1000, found === undefined ? { ifNoneMatch: "*" } : { ifMatch: found.etag }, signal)) break;
+        if (await this.#put(leaseTime / 1000, found === undefined ? { ifNoneMatch: "*" } : { ifMatch: found.etag }, signal)) {
+          await this.#proveConditions(signal);
+          return;
+        }
+        conflicts += 1;
         continue;
       }
       if (clock.now() - began >= leaseWait) throw this.#busy(found as SmallObject, left);
       await clock.sleep(Math.min(left, 1000, leaseWait), signal);
     }
-    await this.#proveConditions(signal);
+    throw new DiskError(
+      "EBUSY",
+      `the lease ${this.#bucket.nameOf(this.#key)} could not be taken: others take it each time that it is free`,
+    );
   }
 
   /** Milliseconds for which somebody else has it. */

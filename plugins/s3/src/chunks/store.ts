@@ -1,5 +1,6 @@
 // The content of a chunked disk: what lies in the bucket, and what was written and is not there yet. All clients of the plugin share it.
 
+import { setMaxListeners } from "node:events";
 import { type Awaitable, DiskError, unlessAborted } from "diskwright";
 import { each } from "../each.ts";
 import type { Bucket } from "../service/bucket.ts";
@@ -23,7 +24,6 @@ export interface StoreSettings {
 
 /** Up to so many objects are deleted without looking which of them are there. */
 const FEW = 32;
-const never: AbortSignal = new AbortController().signal;
 
 /** Reads and writes bytes by objects. */
 export class Store {
@@ -36,11 +36,14 @@ export class Store {
   readonly #locks: Locks = new Locks();
   readonly #most: number;
   readonly #writeThrough: boolean;
+  /** Never aborted: for what goes on although the client is gone. */
+  readonly #never: AbortSignal = new AbortController().signal;
   #saves = 0;
 
   constructor(settings: StoreSettings) {
     const { size, objectSize, maxDirty, concurrency } = settings;
     this.settings = settings;
+    setMaxListeners(0, this.#never);
     this.count = Number((size + BigInt(objectSize) - 1n) / BigInt(objectSize));
     this.#writeThrough = maxDirty === 0;
     this.#most = this.#writeThrough ? concurrency : Math.max(1, Math.floor(maxDirty / objectSize));
@@ -246,7 +249,7 @@ export class Store {
       if (!chunk.absent || !chunk.zeroes) {
         const { bytes, release } = chunk.lend();
         try {
-          await bucket.write(names.of(chunk.number), bytes, this.lease?.lost ?? never);
+          await bucket.write(names.of(chunk.number), bytes, this.lease?.lost ?? this.#never);
         } finally {
           release();
         }
@@ -271,7 +274,7 @@ export class Store {
 
   async #fillNow(chunk: Chunk): Promise<void> {
     const stored = new Uint8Array(this.settings.objectSize);
-    chunk.absent = !(await this.#fetch(chunk.number, stored, 0, never));
+    chunk.absent = !(await this.#fetch(chunk.number, stored, 0, this.#never));
     chunk.fill(stored);
   }
 
@@ -299,7 +302,7 @@ export class Store {
       const inMemory = [...this.#chunks.values()].filter(({ number }) => number >= first && number <= last);
       await Promise.allSettled(inMemory.flatMap(({ saving, filling }) => [saving, filling]));
       this.lease?.check();
-      await this.#deleteObjects(first, last, AbortSignal.any([signal, this.lease?.lost ?? never]));
+      await this.#deleteObjects(first, last, AbortSignal.any([signal, this.lease?.lost ?? this.#never]));
       for (const chunk of inMemory) {
         chunk.saved = chunk.version;
         this.#chunks.delete(chunk.number);

@@ -60,6 +60,7 @@ export class Bucket {
   readonly #turns: Turns;
   #keys: Promise<{ readonly customer: CustomerKey; readonly stored: StoredWith }> | undefined;
   #deletesOneByOne = false;
+  #bareEtags = false;
 
   constructor(settings: Settings) {
     this.#settings = settings;
@@ -177,14 +178,16 @@ export class Bucket {
 
   /** Writes an object if the condition holds. Not kept waiting by other requests. */
   async writeIf(key: string, content: Uint8Array, condition: Condition, signal: AbortSignal): Promise<Written> {
-    try {
-      return { etag: await this.#put(key, content, condition, signal, true) };
-    } catch (error) {
-      const status = statusOf((error as Error).cause);
-      // 409: somebody else is writing it at this moment. 404: it was to be replaced, and is gone.
-      if (status === 412 || status === 409 || status === 404) return "conflict";
-      throw error;
+    if (!("ifMatch" in condition)) return this.#putIf(key, content, condition, signal);
+    const bare = { ifMatch: condition.ifMatch.replaceAll('"', "") };
+    if (!this.#bareEtags) {
+      const written = await this.#putIf(key, content, condition, signal);
+      if (written !== "conflict") return written;
     }
+    // Ceph compares what it is given with an ETag without its quotes: up to 16, none is the same with them.
+    const written = await this.#putIf(key, content, bare, signal);
+    if (written !== "conflict") this.#bareEtags = true;
+    return written;
   }
 
   /** Deletes objects, whether they are there or not. */
@@ -250,6 +253,17 @@ export class Bucket {
       throw error;
     }
     await readWhole(body, target, signal);
+  }
+
+  async #putIf(key: string, content: Uint8Array, condition: Condition, signal: AbortSignal): Promise<Written> {
+    try {
+      return { etag: await this.#put(key, content, condition, signal, true) };
+    } catch (error) {
+      const status = statusOf((error as Error).cause);
+      // 409: somebody else is writing it at this moment. 404: it was to be replaced, and is gone.
+      if (status === 412 || status === 409 || status === 404) return "conflict";
+      throw error;
+    }
   }
 
   async #put(key: string, content: Uint8Array, condition: Condition | undefined, signal: AbortSignal, urgent: boolean): Promise<string> {

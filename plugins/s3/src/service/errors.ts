@@ -42,7 +42,8 @@ export function isPassing(error: unknown): boolean {
   const failure = error as Failure;
   if (error instanceof BrokenAnswer || failure.name === "TimeoutError" || failure.name === "RequestTimeout") return true;
   const status = statusOf(error);
-  if (status !== undefined && passing.has(status)) return true;
+  // An answer that said yes and could not be read was cut off, or is not the service's.
+  if (status !== undefined && (passing.has(status) || status < 300)) return true;
   // The SDK has corrected its clock by the answer's.
   if (skewed.has(wordOf(error))) return true;
   return brokenWays.has(failure.code ?? "") || (status === undefined && failure.$retryable !== undefined);
@@ -84,6 +85,7 @@ export function explain(
       `the bucket ${place.bucket} is ${where}, not ${place.region ?? "where it was asked for"} (${named}): set the region`,
     );
   }
+  if (status !== undefined && status < 300) return say("EIO", `the service's answer cannot be read: ${firstLine(failure.message)}`);
   if (word === "NoSuchBucket") return say("ENOENT", `there is no bucket ${place.bucket}`);
   if (word === "InvalidAccessKeyId") return say("EACCES", `the service does not know this access key (${named})`);
   if (word === "SignatureDoesNotMatch") return say("EACCES", `the secret key does not belong to the access key (${named})`);
