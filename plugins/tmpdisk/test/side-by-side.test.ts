@@ -2,18 +2,25 @@
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { beforeEach, expect, onTestFinished, test, vi } from "vitest";
 import { command, expectBothRefuse, expectSame, type Who } from "../../../test/fixtures/side-by-side.ts";
 import { describeWith } from "../../../test/fixtures/tools.ts";
 import { tree } from "../../../test/fixtures/tree.ts";
 
 describeWith(["nbdkit", "nbdcopy", "nbdinfo", "blkid", "mkfs.ext4", "mkfs.xfs", "mkfs.vfat", "mkfs.btrfs"], "beside nbdkit", () => {
+  // nbdkit leaves its file when a command fails.
+  beforeEach(() => {
+    const folder = tree();
+    vi.stubEnv("TMPDIR", folder);
+    onTestFinished(() => void vi.unstubAllEnvs());
+  });
+
   /** What blkid says of a disk, without what is random. */
   async function blkid(who: Who, argv: readonly string[]): Promise<string> {
     const folder = tree();
     const [disk, said] = [join(folder, "disk"), join(folder, "said")];
     const probe = `nbdinfo --size "$uri" > ${said} && nbdcopy "$uri" ${disk} && PATH=$PATH:/sbin blkid -p -o export ${disk} | grep -Ev 'UUID|DEVNAME' >> ${said}`;
-    const { code, stderr } = await command(who, ["-U", "-", "tmpdisk", ...argv, "--run", probe], { env: { TMPDIR: folder } });
+    const { code, stderr } = await command(who, ["-U", "-", "tmpdisk", ...argv, "--run", probe]);
     expect(code, stderr).toBe(0);
     return readFileSync(said, "utf8");
   }
