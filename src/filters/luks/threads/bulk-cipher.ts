@@ -32,6 +32,8 @@ export class BulkCipher {
   #patience: number;
   #keys: ThreadKeys | undefined;
   readonly #pending: Set<Promise<void>> = new Set();
+  /** A large request has come in this turn of the event loop. */
+  #inTurn = false;
 
   /** @param key - that of `cipher`; its own after the call */
   constructor(cipher: SectorCipher, key: Uint8Array, { threads, pool = cryptoThreads, patience = PATIENCE }: BulkOptions) {
@@ -77,10 +79,13 @@ export class BulkCipher {
     }
     this.#keys ??= this.#pool.join(this.#key);
     const keys = this.#keys;
+    const shared = source.length - this.#ownShare(source.length);
     const waits: Promise<void>[] = [];
-    for (let at = 0; at < source.length; at += PLACE) {
+    let end = 0;
+    for (let at = 0; at < source.length; at = end) {
       const first = sector + BigInt(at / 512);
-      const [to, from] = [target.subarray(at, at + PLACE), source.subarray(at, at + PLACE)];
+      end = at < shared ? Math.min(at + PLACE, shared) : source.length;
+      const [to, from] = [target.subarray(at, end), source.subarray(at, end)];
       const work: Work = {
         keys,
         encrypt: direction === "encrypt",
@@ -90,7 +95,7 @@ export class BulkCipher {
         writeIvs: (ivs) => cipher.writeIvs(ivs, first),
         instead: () => cipher[direction](to, from, first),
       };
-      const wait = this.#pool.begin(work, this.#threads);
+      const wait = at < shared ? this.#pool.begin(work, this.#threads) : undefined;
       if (wait !== undefined) waits.push(wait);
       else if (waits.length === 0) work.instead();
       // An error has to wait for the others, too.
@@ -100,5 +105,18 @@ export class BulkCipher {
     const done = waits.length === 1 ? (waits[0] as Promise<void>) : together(waits);
     this.#pending.add(done);
     return done.finally(() => this.#pending.delete(done));
+  }
+
+  /** Bytes of a request that are done here: some of one that comes alone, as who waits for nothing else wants it soonest. */
+  #ownShare(length: number): number {
+    const alone = !this.#inTurn && this.#pending.size === 0;
+    if (!this.#inTurn) {
+      this.#inTurn = true;
+      queueMicrotask(() => {
+        this.#inTurn = false;
+      });
+    }
+    if (!alone) return 0;
+    return length < 2 * LARGE ? length : Math.floor(length / 2 / LARGE) * LARGE;
   }
 }

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { isPromise } from "../../../../src/contract/awaitable.ts";
 import { parseEncryption } from "../../../../src/filters/luks/encryption.ts";
 import { sectorCipher } from "../../../../src/filters/luks/sector-cipher.ts";
 import { BulkCipher } from "../../../../src/filters/luks/threads/bulk-cipher.ts";
@@ -41,7 +42,7 @@ async function make({ name = "aes-xts-plain64", keySize = 64, sectorSize = 512, 
   onTestFinished(() => bulk.wipe());
   // As many requests as make it start all of its threads.
   for (let thread = 0; thread < threads; thread += 1) {
-    const waits = Array.from({ length: thread * PLACES + 1 }, () => bulk.encrypt(new Uint8Array(LARGE), new Uint8Array(LARGE), 0n));
+    const waits = Array.from({ length: thread * PLACES + 2 }, () => bulk.encrypt(new Uint8Array(LARGE), new Uint8Array(LARGE), 0n));
     await Promise.all([...waits, pool.started()]);
   }
   const other = same();
@@ -97,20 +98,43 @@ describe("threads", () => {
 
   test("are for large requests: small ones are done at once", async () => {
     const { bulk } = await make();
-    const [small, large] = [new Uint8Array(LARGE - 512), new Uint8Array(LARGE)];
-    expect(bulk.encrypt(small, small, 0n)).toBeUndefined();
-    const done = bulk.encrypt(large, large, 0n);
-    expect(done).toBeInstanceOf(Promise);
-    await done;
+    const outcomes = [LARGE - 512, LARGE - 512, 2 * LARGE, LARGE, LARGE - 512].map((length) => {
+      const bytes = new Uint8Array(length);
+      return bulk.encrypt(bytes, bytes, 0n);
+    });
+    expect(outcomes.map(isPromise)).toEqual([false, false, true, true, false]);
+    await Promise.all(outcomes);
+  });
+
+  test("leave a request that comes alone to the main thread, or half of it where it is long", async () => {
+    const { bulk, plain } = await make();
+    for (const [length, shared] of [
+      [LARGE, false],
+      [2 * LARGE - 512, false],
+      [2 * LARGE, true],
+      [5 * LARGE - 512, true],
+      [20 * LARGE + 512, true],
+    ] as const) {
+      const source = pattern(length);
+      const expected = plain("decrypt", source, 8n);
+      const done = bulk.decrypt(source, source, 8n);
+      expect(isPromise(done)).toBe(shared);
+      // What is done here is done now.
+      const own = shared ? Math.floor(length / 2 / LARGE) * LARGE : length;
+      expect(Buffer.compare(source.subarray(length - own), expected.subarray(length - own))).toBe(0);
+      expect(source.subarray(0, length - own)).toEqual(pattern(length).subarray(0, length - own));
+      await done;
+      expect(Buffer.compare(source, expected)).toBe(0);
+    }
   });
 
   test("have a bound of what they have under way: the rest is done here, at once", async () => {
     const { bulk } = await make();
     const outcomes = Array.from({ length: PLACES + 3 }, () => {
-      const bytes = new Uint8Array(LARGE);
+      const bytes = new Uint8Array(2 * LARGE);
       return bulk.encrypt(bytes, bytes, 0n);
     });
-    expect(outcomes.map((outcome) => outcome !== undefined)).toEqual([...Array(PLACES).fill(true), false, false, false]);
+    expect(outcomes.map(isPromise)).toEqual([...Array(PLACES).fill(true), false, false, false]);
     await Promise.all(outcomes);
   });
 
@@ -135,7 +159,7 @@ describe("threads", () => {
     const { bulk } = await make();
     const workers = (): number => process.getActiveResourcesInfo().filter((kind) => kind === "Worker" || kind === "MessagePort").length;
     const idle = workers();
-    const bytes = new Uint8Array(LARGE);
+    const bytes = new Uint8Array(2 * LARGE);
     const done = bulk.encrypt(bytes, bytes, 0n);
     expect(workers()).toBe(idle + 1);
     await done;
