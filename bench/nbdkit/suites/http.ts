@@ -2,7 +2,7 @@
 
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
+import { mkdirSync, renameSync, writeFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { connect, createServer } from "node:net";
 import { join } from "node:path";
@@ -57,15 +57,13 @@ export const httpXzSuite: Suite = {
 async function webServer({ shared }: Place): Promise<string> {
   const root = join(shared, "root");
   mkdirSync(root, { recursive: true });
-  // Its workers are not root.
-  chmodSync(shared, 0o755);
   port = await freePort();
   const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
     .map((name) => `${name}_temp_path ${join(shared, name)};`)
     .join(" ");
   writeFileSync(
     join(shared, "nginx.conf"),
-    `daemon off; worker_processes 1; pid ${join(shared, "pid")}; events { worker_connections 512; }
+    `${process.getuid?.() === 0 ? "user root; " : ""}daemon off; worker_processes 1; pid ${join(shared, "pid")}; events { worker_connections 512; }
 http { access_log off; sendfile on; tcp_nodelay on; keepalive_requests 100000000; root ${root}; ${temporary}
   server { listen 127.0.0.1:${port}; } }\n`,
   );
