@@ -13,6 +13,7 @@ const MEMORY = 512;
 interface Waiting {
   /** How many pieces it still waits for. */
   readonly left: () => number;
+  readonly signal: AbortSignal;
   readonly resolve: () => void;
   readonly reject: (error: Error) => void;
   /** What it waits for, as an error says it. */
@@ -203,18 +204,15 @@ export class Swarm {
       if (signal.aborted) return reject(signal.reason);
       const end = (): void => {
         this.#waiting.delete(waiting);
-        signal.removeEventListener("abort", abort);
+        this.#unwatch(signal);
         if (this.#waiting.size > 0) return;
         clearInterval(this.#timer);
         this.#timer = undefined;
       };
-      const abort = (): void => {
-        end();
-        reject(signal.reason);
-      };
       const waiting: Waiting = {
         left,
         what,
+        signal,
         since: performance.now(),
         resolve: () => {
           end();
@@ -225,11 +223,26 @@ export class Swarm {
           reject(error);
         },
       };
-      signal.addEventListener("abort", abort, { once: true });
+      this.#watch(signal);
       this.#waiting.add(waiting);
       this.#timer ??= setInterval(() => this.#expire(), Math.min(250, Math.ceil(this.#timeout / 4)));
     });
   }
+
+  /** One listener for all that a client waits for. */
+  #watch(signal: AbortSignal): void {
+    if ([...this.#waiting].some((waiting) => waiting.signal === signal)) return;
+    signal.addEventListener("abort", this.#abort, { once: true });
+  }
+
+  #unwatch(signal: AbortSignal): void {
+    if ([...this.#waiting].some((waiting) => waiting.signal === signal)) return;
+    signal.removeEventListener("abort", this.#abort);
+  }
+
+  readonly #abort = ({ target }: Event): void => {
+    for (const { signal, reject } of [...this.#waiting]) if (signal === target) reject(signal.reason as Error);
+  };
 
   #expire(): void {
     const now = performance.now();

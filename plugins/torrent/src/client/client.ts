@@ -1,7 +1,7 @@
 // The BitTorrent client: webtorrent with one torrent, told which pieces are wanted, telling which are there.
 
 import net from "node:net";
-import WebTorrent, { type Options, type Parsed, type Torrent } from "webtorrent";
+import WebTorrent, { type Options, type Parsed, type Torrent, type Wire } from "webtorrent";
 import type { ClientOptions, Order, Report } from "../messages.ts";
 import { type Metainfo, parseMetainfo } from "../metainfo/metainfo.ts";
 import { banCorrupt } from "./bans.ts";
@@ -97,6 +97,12 @@ export class Client {
     torrent.on("peer", (peer: unknown) => {
       if (this.#known.size < MANY) this.#known.add(peer);
     });
+    torrent.on("wire", (wire: Wire) => {
+      // Otherwise whoever is interested is given something.
+      if (!upload) wire.unchoke = () => undefined;
+      // A peer that says all it has to say at once, says it before webtorrent listens, and would then never be asked for anything.
+      setImmediate(() => torrent._update());
+    });
     torrent.on("ready", () => this.#report({ type: "checked" }));
     torrent.on("verified", (piece: number) => this.#report({ type: "verified", piece }));
     this.#prepare(torrent);
@@ -150,6 +156,7 @@ export class Client {
   #tellStatus(): void {
     const { numPeers, received, uploaded, downloadSpeed, uploadSpeed, destroyed } = this.#torrent;
     if (destroyed) return;
+    if (this.#selected.size > 0) this.#torrent._update();
     this.#report({
       type: "status",
       peers: numPeers,

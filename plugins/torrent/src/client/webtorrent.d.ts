@@ -70,6 +70,7 @@ declare module "webtorrent" {
     readonly peerPieces: { get(index: number): boolean };
     readonly requests: readonly { readonly piece: number; readonly offset: number; readonly length: number }[];
     downloadSpeed(): number;
+    unchoke: () => void;
     cancel(piece: number, offset: number, length: number): void;
     destroy(): void;
   }
@@ -91,6 +92,7 @@ declare module "webtorrent" {
     _store: new () => ChunkStore;
     _onMetadata(metadata: unknown): Promise<void>;
     _destroy(error: Error): void;
+    _update(): void;
     _select(from: number, to: number, priority: number, notify: null, isStreamSelection: boolean): void;
     _deselect(from: number, to: number, isStreamSelection: boolean): void;
     critical(from: number, to: number): void;

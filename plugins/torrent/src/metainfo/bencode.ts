@@ -53,7 +53,7 @@ class Decoder {
   value(depth: number): Bencoded {
     if (depth > DEEPEST) throw new FormatError(`it is nested more than ${DEEPEST} levels deep`);
     const byte = this.#byte();
-    if (byte >= 0x30 && byte <= 0x39) return this.#string();
+    if (isDigit(byte)) return this.#string();
     switch (byte) {
       case 0x69:
         return this.#integer();
@@ -77,6 +77,7 @@ class Decoder {
     const start = this.at;
     const entries = new Map<string, Bencoded>();
     for (this.at += 1; this.#byte() !== E; ) {
+      if (!isDigit(this.#byte())) throw new FormatError(`byte ${this.at} is no beginning of a key`);
       const key = Buffer.from(this.#string()).toString();
       if (entries.has(key)) throw new FormatError(`it has ${JSON.stringify(key.slice(0, 40))} twice in a dictionary`);
       entries.set(key, this.value(depth + 1));
@@ -114,4 +115,8 @@ class Decoder {
     if (byte === undefined) throw new FormatError("it was cut off");
     return byte;
   }
+}
+
+function isDigit(byte: number): boolean {
+  return byte >= 0x30 && byte <= 0x39;
 }
