@@ -3,7 +3,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { BlockLru } from "../../src/common/block-lru.ts";
-import { deferred, thrownBy } from "../contract/fixtures.ts";
+import { thrownBy } from "../contract/fixtures.ts";
+import { deferred } from "../fixtures/deferred.ts";
 
 const never = (): never => {
   throw new Error("fetched again");

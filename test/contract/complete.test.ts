@@ -1,7 +1,8 @@
 import { describe, expect, test, vi } from "vitest";
 import { type Connection, complete, isDisk, writeFlags } from "../../src/contract/index.ts";
 import { Queue } from "../../src/contract/queue.ts";
-import { deferred, over, pattern, thrownBy, turn } from "./fixtures.ts";
+import { deferred } from "../fixtures/deferred.ts";
+import { over, pattern, thrownBy, turn } from "./fixtures.ts";
 
 const fua = writeFlags(true);
 const noFlags = writeFlags(false);

@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 import { everyStep, failAfter } from "../../src/contract/every-step.ts";
 import { DiskError } from "../../src/contract/index.ts";
-import { deferred, thrownBy, turn } from "./fixtures.ts";
+import { deferred } from "../fixtures/deferred.ts";
+import { thrownBy, turn } from "./fixtures.ts";
 
 const failing = (error: unknown) => () => {
   throw error;

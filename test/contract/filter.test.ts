@@ -1,7 +1,8 @@
 import { describe, expect, test, vi } from "vitest";
 import type { ClientInfo, Disk, FilterOptions, OpenRequest, Overrides, Peer, Plugin } from "../../src/contract/index.ts";
 import { filter, isDisk, openDisk, pipe } from "../../src/contract/index.ts";
-import { deferred, over, pattern, pluginOf, thrownBy } from "./fixtures.ts";
+import { deferred } from "../fixtures/deferred.ts";
+import { over, pattern, pluginOf, thrownBy } from "./fixtures.ts";
 
 const peer: Peer = { transport: "unix" };
 const client: ClientInfo = { peer, readonly: false, tls: false, signal: new AbortController().signal };

@@ -1,7 +1,8 @@
 import { describe, expect, test, vi } from "vitest";
 import { release, retain, type StartContext } from "../../src/contract/index.ts";
+import { deferred } from "../fixtures/deferred.ts";
 import { warning } from "../fixtures/warning.ts";
-import { deferred, over, pluginOf, turn } from "./fixtures.ts";
+import { over, pluginOf, turn } from "./fixtures.ts";
 
 const connection = over(new Uint8Array(512));
 

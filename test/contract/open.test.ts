@@ -1,7 +1,8 @@
 import { describe, expect, test, vi } from "vitest";
 import { filter, isDisk, type OpenRequest, openDisk, type Plugin, pipe, type StartContext } from "../../src/contract/index.ts";
 import { split } from "../../src/plugins/split.ts";
-import { deferred, over, pluginOf, thrownBy } from "./fixtures.ts";
+import { deferred } from "../fixtures/deferred.ts";
+import { over, pluginOf, thrownBy } from "./fixtures.ts";
 
 const bytes = new Uint8Array(512);
 

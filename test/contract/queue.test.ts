@@ -2,7 +2,8 @@ import { describe, expect, test, vi } from "vitest";
 import type { Awaitable, Concurrency, Connection } from "../../src/contract/index.ts";
 import { complete, filter, openDisk, type Plugin, pipe } from "../../src/contract/index.ts";
 import { Queue, queued, queueFor, strictest } from "../../src/contract/queue.ts";
-import { deferred, over, pluginOf, turn } from "./fixtures.ts";
+import { deferred } from "../fixtures/deferred.ts";
+import { over, pluginOf, turn } from "./fixtures.ts";
 
 describe("a queue", () => {
   const run = <T>(queue: Queue, call: () => Awaitable<T>) => queue.run(call, undefined, undefined, undefined, undefined);

@@ -5,8 +5,9 @@ import { DiskError, type OpenRequest, type Peer, type Plugin } from "../../src/c
 import type { Export, ServeOptions, Source } from "../../src/server/index.ts";
 import { serve } from "../../src/server/index.ts";
 import * as wire from "../client/wire.ts";
-import { deferred, turn } from "../contract/fixtures.ts";
+import { turn } from "../contract/fixtures.ts";
 import { infoQuery } from "../fixtures/client-bytes.ts";
+import { deferred } from "../fixtures/deferred.ts";
 import { ram } from "../fixtures/ram.ts";
 import { connected, type RawClient, serving } from "../fixtures/raw-client.ts";
 import { strict } from "../fixtures/strict.ts";

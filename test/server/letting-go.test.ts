@@ -5,8 +5,8 @@ import { connect } from "../../src/client/index.ts";
 import { type Connection, filter, openDisk, pipe } from "../../src/contract/index.ts";
 import type { OpenRequest, Plugin, StartContext } from "../../src/contract/plugin.ts";
 import { serve } from "../../src/server/index.ts";
-import { deferred } from "../contract/fixtures.ts";
 import { request } from "../fixtures/client-bytes.ts";
+import { deferred } from "../fixtures/deferred.ts";
 import { connected } from "../fixtures/raw-client.ts";
 import { served } from "../fixtures/served.ts";
 

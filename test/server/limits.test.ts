@@ -4,8 +4,9 @@ import { describe, expect, it } from "vitest";
 import { pipe } from "../../src/contract/index.ts";
 import type { Plugin } from "../../src/contract/plugin.ts";
 import * as wire from "../client/wire.ts";
-import { deferred, turn } from "../contract/fixtures.ts";
+import { turn } from "../contract/fixtures.ts";
 import { option, request } from "../fixtures/client-bytes.ts";
+import { deferred } from "../fixtures/deferred.ts";
 import { late, ram } from "../fixtures/ram.ts";
 import { connected, dialled, type RawClient, serving, transmitting } from "../fixtures/raw-client.ts";
 
