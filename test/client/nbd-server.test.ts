@@ -6,7 +6,7 @@ import { connect, listContexts, listExports } from "../../src/client/index.ts";
 import { noise, writeSparse } from "../fixtures/bytes.ts";
 import { describeWith } from "../fixtures/tools.ts";
 import { tree } from "../fixtures/tree.ts";
-import { nbdServer } from "./real-servers.ts";
+import { nbdServer } from "./nbd-server.ts";
 
 describeWith(["nbd-server"], "nbd-server", () => {
   it("lists its exports and serves them by name", async () => {

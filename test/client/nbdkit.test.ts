@@ -7,10 +7,10 @@ import { connect, listContexts, listExports, type RemoteDisk } from "../../src/c
 import type { Extent } from "../../src/contract/connection.ts";
 import { extentFlags, writeFlags, zeroFlags } from "../../src/contract/flags.ts";
 import { noise } from "../fixtures/bytes.ts";
+import { nbdkitServer } from "../fixtures/peers.ts";
 import { overEach } from "../fixtures/served.ts";
 import { describeWith } from "../fixtures/tools.ts";
 import { tree } from "../fixtures/tree.ts";
-import { nbdkit } from "./real-servers.ts";
 
 async function readAll(disk: RemoteDisk, offset: bigint, length: number): Promise<Buffer> {
   const target = Buffer.alloc(length, 0xee);
@@ -32,7 +32,7 @@ async function allExtents(disk: RemoteDisk, offset: bigint, length: bigint): Pro
 describeWith(["nbdkit"], "nbdkit", () => {
   overEach((reach) => {
     it("tells what its memory disk can do", async () => {
-      const { uri } = await nbdkit(reach, "memory", "10M");
+      const { uri } = await nbdkitServer(reach, "memory", "10M");
       await using disk = await connect(uri("anything"));
       expect(disk).toMatchObject({
         size: 10n << 20n,
@@ -55,7 +55,7 @@ describeWith(["nbdkit"], "nbdkit", () => {
     });
 
     it("gives back what was written, however large or oddly placed", async () => {
-      const { uri } = await nbdkit(reach, "memory", "200M");
+      const { uri } = await nbdkitServer(reach, "memory", "200M");
       await using disk = await connect(uri(), { connections: 3 });
       const pieces = [
         { bytes: noise(1, 1), offset: 0n },
@@ -72,7 +72,7 @@ describeWith(["nbdkit"], "nbdkit", () => {
     });
 
     it("does everything else", async () => {
-      const { uri } = await nbdkit(reach, "memory", "8G");
+      const { uri } = await nbdkitServer(reach, "memory", "8G");
       await using disk = await connect(uri());
       const data = noise(1 << 20);
       await disk.write(data, 0n, writeFlags(true));
@@ -86,7 +86,7 @@ describeWith(["nbdkit"], "nbdkit", () => {
     });
 
     it("keeps thousands of requests apart", async () => {
-      const { uri } = await nbdkit(reach, "memory", "4M");
+      const { uri } = await nbdkitServer(reach, "memory", "4M");
       await using disk = await connect(uri(), { connections: 2 });
       const content = noise(4 << 20);
       await disk.write(content, 0n);
@@ -100,7 +100,7 @@ describeWith(["nbdkit"], "nbdkit", () => {
   });
 
   it("lists extents, all of them across 4 GiB and one at a time", async () => {
-    const { uri } = await nbdkit("unix", "data", "@0x10000 1 @0x180000000 2 @0x1ffffffff 3");
+    const { uri } = await nbdkitServer("unix", "data", "@0x10000 1 @0x180000000 2 @0x1ffffffff 3");
     await using disk = await connect(uri());
     const data = (await allExtents(disk, 0n, disk.size)).filter(({ hole }) => !hole);
     expect(data.map(({ offset }) => offset)).toEqual([0x10000n, 0x180000000n, 0x1ffff8000n]);
@@ -109,7 +109,7 @@ describeWith(["nbdkit"], "nbdkit", () => {
   });
 
   it("reads a sparse disk of noise as libnbd's tools do", async () => {
-    const { uri } = await nbdkit("unix", "sparse-random", "64M", "seed=42", "percent=20");
+    const { uri } = await nbdkitServer("unix", "sparse-random", "64M", "seed=42", "percent=20");
     await using disk = await connect(uri(), { connections: 4 });
     const whole = await readAll(disk, 0n, 64 << 20);
     for (const { offset, length, zero } of await allExtents(disk, 0n, disk.size)) {
@@ -122,7 +122,7 @@ describeWith(["nbdkit"], "nbdkit", () => {
   it.each(["EPERM", "EIO", "ENOMEM", "EINVAL", "ENOSPC", "ESHUTDOWN"])(
     "fails with %s in the code that a program looks for",
     async (code) => {
-      const { uri } = await nbdkit("unix", "--filter=error", "memory", "1M", `error=${code}`, "error-pread-rate=100%");
+      const { uri } = await nbdkitServer("unix", "--filter=error", "memory", "1M", `error=${code}`, "error-pread-rate=100%");
       await using disk = await connect(uri());
       await disk.write(new Uint8Array(10), 0n);
       await expect(disk.read(new Uint8Array(10), 5n)).rejects.toMatchObject({
@@ -134,7 +134,7 @@ describeWith(["nbdkit"], "nbdkit", () => {
 
   it("loses no error among many requests", async () => {
     const folder = tree();
-    const { uri } = await nbdkit(
+    const { uri } = await nbdkitServer(
       "unix",
       "--filter=error",
       "memory",
@@ -154,7 +154,7 @@ describeWith(["nbdkit"], "nbdkit", () => {
   });
 
   it("without structured replies has simple ones, and neither holes nor contexts", async () => {
-    const { uri } = await nbdkit("unix", "--no-sr", "data", "size=1M", "1 2 3");
+    const { uri } = await nbdkitServer("unix", "--no-sr", "data", "size=1M", "1 2 3");
     await using disk = await connect(uri());
     expect(disk.negotiated).toMatchObject({ structured: false, extended: false });
     expect(disk.capabilities.extents).toBe(false);
@@ -165,7 +165,7 @@ describeWith(["nbdkit"], "nbdkit", () => {
   });
 
   it.each([0, 1, 2])("with handshake flags 0x%i only is used all the same", async (mask) => {
-    const { uri } = await nbdkit("unix", `--mask-handshake=${mask}`, "data", "size=1M", "1 2 3");
+    const { uri } = await nbdkitServer("unix", `--mask-handshake=${mask}`, "data", "size=1M", "1 2 3");
     await using disk = await connect(uri());
     expect(disk.size).toBe(1n << 20n);
     expect(disk.negotiated.structured).toBe(mask === 1);
@@ -175,12 +175,12 @@ describeWith(["nbdkit"], "nbdkit", () => {
   });
 
   it("with the oldstyle negotiation is refused with a clear error", async () => {
-    const { uri } = await nbdkit("unix", "--oldstyle", "memory", "1M");
+    const { uri } = await nbdkitServer("unix", "--oldstyle", "memory", "1M");
     await expect(connect(uri())).rejects.toMatchObject({ code: "EPROTO", message: expect.stringContaining("oldstyle") });
   });
 
   it("is read-only when it says so, and one connection is used where it does not want more", async () => {
-    const { uri } = await nbdkit("unix", "--readonly", "--filter=multi-conn", "memory", "1M", "multi-conn-mode=disable");
+    const { uri } = await nbdkitServer("unix", "--readonly", "--filter=multi-conn", "memory", "1M", "multi-conn-mode=disable");
     await using disk = await connect(uri(), { connections: 4 });
     expect(disk.capabilities.write).toBe(false);
     expect(disk.negotiated.connections).toBe(1);
@@ -188,7 +188,7 @@ describeWith(["nbdkit"], "nbdkit", () => {
   });
 
   it("has its block sizes kept", async () => {
-    const { uri } = await nbdkit(
+    const { uri } = await nbdkitServer(
       "unix",
       "--filter=blocksize-policy",
       "memory",
@@ -208,7 +208,7 @@ describeWith(["nbdkit"], "nbdkit", () => {
   });
 
   it("of the largest size is used to its last byte", async () => {
-    const { uri } = await nbdkit("unix", "memory", String(2n ** 63n - 1n));
+    const { uri } = await nbdkitServer("unix", "memory", String(2n ** 63n - 1n));
     await using disk = await connect(uri());
     expect(disk.size).toBe(2n ** 63n - 1n);
     await disk.write(Buffer.from("end"), disk.size - 3n);
@@ -216,14 +216,14 @@ describeWith(["nbdkit"], "nbdkit", () => {
   });
 
   it("that is slow is given up after requestTimeout", async () => {
-    const { uri } = await nbdkit("unix", "--filter=delay", "memory", "1M", "delay-read=10");
+    const { uri } = await nbdkitServer("unix", "--filter=delay", "memory", "1M", "delay-read=10");
     const disk = await connect(uri(), { requestTimeout: 100 });
     await expect(disk.read(new Uint8Array(1), 0n)).rejects.toMatchObject({ code: "ETIMEDOUT" });
     await disk.close();
   });
 
   it("that is killed fails what is under way", async () => {
-    const { uri, running } = await nbdkit("unix", "--filter=delay", "memory", "1M", "delay-read=10");
+    const { uri, running } = await nbdkitServer("unix", "--filter=delay", "memory", "1M", "delay-read=10");
     const disk = await connect(uri());
     const reading = Promise.allSettled([disk.read(new Uint8Array(1), 0n), disk.read(new Uint8Array(1), 1n)]);
     running.kill("SIGKILL");

@@ -4,11 +4,11 @@ import { join } from "node:path";
 import { expect, it } from "vitest";
 import { connect, listContexts, listExports } from "../../src/client/index.ts";
 import { noise } from "../fixtures/bytes.ts";
+import { qemuNbdServer } from "../fixtures/peers.ts";
 import { run } from "../fixtures/run.ts";
 import { overEach } from "../fixtures/served.ts";
 import { describeWith } from "../fixtures/tools.ts";
 import { tree } from "../fixtures/tree.ts";
-import { qemuNbd } from "./real-servers.ts";
 
 /** A qcow2 image of 16 MiB: a cluster of `0x11` before the bitmap b0 was added, one of `0x22` since. */
 async function image(): Promise<string> {
@@ -23,7 +23,7 @@ async function image(): Promise<string> {
 describeWith(["qemu-nbd", "qemu-img", "qemu-io"], "qemu-nbd", () => {
   overEach((reach) => {
     it("shows its export by name, with what it says of it", async () => {
-      const { uri } = await qemuNbd(reach, "--format=qcow2", "--export-name=the disk", "--description=a test image", await image());
+      const { uri } = await qemuNbdServer(reach, "--format=qcow2", "--export-name=the disk", "--description=a test image", await image());
       expect(await listExports(uri())).toEqual([{ name: "the disk", description: "a test image" }]);
       await using disk = await connect(uri("the disk"));
       expect(disk).toMatchObject({
@@ -41,7 +41,7 @@ describeWith(["qemu-nbd", "qemu-img", "qemu-io"], "qemu-nbd", () => {
     });
 
     it("tells holes from data, and what has changed since the bitmap was added", async () => {
-      const { uri } = await qemuNbd(reach, "--format=qcow2", "--bitmap=b0", "--allocation-depth", await image());
+      const { uri } = await qemuNbdServer(reach, "--format=qcow2", "--bitmap=b0", "--allocation-depth", await image());
       expect(await listContexts(uri())).toEqual(["base:allocation", "qemu:allocation-depth", "qemu:dirty-bitmap:b0"]);
       expect(await listContexts(uri(), { queries: ["qemu:dirty-bitmap:"] })).toEqual(["qemu:dirty-bitmap:b0"]);
       await using disk = await connect(uri(), { contexts: ["qemu:dirty-bitmap:b0", "qemu:allocation-depth"] });
@@ -65,7 +65,7 @@ describeWith(["qemu-nbd", "qemu-img", "qemu-io"], "qemu-nbd", () => {
     });
 
     it("sends holes as holes, which read as zeroes over whatever was in the buffer", async () => {
-      const { uri } = await qemuNbd(reach, "--format=qcow2", await image());
+      const { uri } = await qemuNbdServer(reach, "--format=qcow2", await image());
       await using disk = await connect(uri());
       const target = Buffer.alloc(3 << 20, 0xee);
       await disk.read(target, 0n);
@@ -79,7 +79,7 @@ describeWith(["qemu-nbd", "qemu-img", "qemu-io"], "qemu-nbd", () => {
   it("gives back what was written, as qemu sees it too", async () => {
     const path = join(tree(), "disk.raw");
     await run("qemu-img", ["create", "-q", "-f", "raw", path, "64M"]);
-    const { uri, running } = await qemuNbd("unix", "--format=raw", "--discard=unmap", path);
+    const { uri, running } = await qemuNbdServer("unix", "--format=raw", "--discard=unmap", path);
     const content = noise(40 << 20);
     {
       await using disk = await connect(uri(), { connections: 4 });
@@ -99,7 +99,7 @@ describeWith(["qemu-nbd", "qemu-img", "qemu-io"], "qemu-nbd", () => {
   });
 
   it("that is read-only is, and a context that it has not is missed at once", async () => {
-    const { uri } = await qemuNbd("unix", "--format=raw", "--read-only", await image());
+    const { uri } = await qemuNbdServer("unix", "--format=raw", "--read-only", await image());
     await using disk = await connect(uri());
     expect(disk.capabilities.write).toBe(false);
     await expect(connect(uri(), { contexts: ["qemu:dirty-bitmap:b9"] })).rejects.toMatchObject({
@@ -119,7 +119,7 @@ describeWith(["qemu-nbd", "qemu-img", "qemu-io"], "qemu-nbd", () => {
       "inject-error.0.iotype": "write",
     };
     const options = Object.entries(failing).map(([key, value]) => `file.${key}=${value}`);
-    const { uri } = await qemuNbd("unix", "--image-opts", ["driver=raw", ...options].join());
+    const { uri } = await qemuNbdServer("unix", "--image-opts", ["driver=raw", ...options].join());
     await using disk = await connect(uri());
     await expect(disk.write(new Uint8Array(512), 1024n)).rejects.toMatchObject({
       code: "EIO",
