@@ -6,6 +6,7 @@ import { fakeClock } from "diskwright/testing";
 import { expect, test } from "vitest";
 import { at, failureOf } from "./fixtures/disks.ts";
 import { memoryS3 } from "./fixtures/memory-s3.ts";
+import { proxy } from "./fixtures/proxy.ts";
 
 const shape = { size: "1M", objectSize: "64k", maxAttempts: 1 } as const;
 const LEASE = "disk/diskwright-lease";
@@ -103,9 +104,16 @@ test("one that somebody else took by force ends the writer, and what it has not 
   store.put(LEASE, Buffer.from(JSON.stringify({ format: "diskwright lease", owner: "other", holder: "other", seconds: 30, renewal: 1 })));
   await clock.asleep(2);
   await clock.advance(5_000);
-  await expect
-    .poll(async () => (await failureOf(() => disk.flush()).catch(() => ({ message: "" }))).message)
-    .toContain("somebody else took the lease");
+  let failed = "";
+  while (failed === "") {
+    // Writes go into memory, until it is known.
+    failed = await (async () => disk.write(Buffer.from("y"), 0n))().then(
+      () => "",
+      (error: Error) => error.message,
+    );
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  expect(failed).toContain("somebody else took the lease");
   expect((await failureOf(() => disk.close())).message).toContain("65536 bytes of objects were written and could not be stored");
 });
 
@@ -129,17 +137,21 @@ test("that of a writer who died ends by itself: by the service's clock, or as wa
   await (await opening).close();
 });
 
-test("an answer that was lost does not make a writer take itself for another", async () => {
+test("a writer whose request was done, and the answer lost, knows itself", async () => {
   const store = await memoryS3();
-  let once = true;
-  store.refuse = async ({ method, key }) => {
-    if (method !== "PUT" || key !== LEASE || !once) return undefined;
-    once = false;
-    // It is written, and the answer says otherwise.
-    setImmediate(() => undefined);
-    return undefined;
+  const way = await proxy(store.endpoint);
+  let lost = 0;
+  way.fault = (method, path) => {
+    if (method !== "PUT" || !path.includes("diskwright-") || lost === 3) return undefined;
+    lost += 1;
+    return "lost";
   };
-  await (await openDisk(s3(at(store.endpoint, shape)))).close();
+  const options = at(way.endpoint, { ...shape, maxAttempts: 5 });
+  const disk = await openDisk(s3(options));
+  expect(lost).toBe(3);
+  await disk.write(Buffer.from("x"), 0n);
+  await disk.close();
+  await (await openDisk(s3(options))).close();
 });
 
 test("a service that ignores conditions is found out, and can be used without a lease", async () => {

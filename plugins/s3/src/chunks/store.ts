@@ -302,7 +302,9 @@ export class Store {
       const inMemory = [...this.#chunks.values()].filter(({ number }) => number >= first && number <= last);
       await Promise.allSettled(inMemory.flatMap(({ saving, filling }) => [saving, filling]));
       this.lease?.check();
-      await this.#deleteObjects(first, last, AbortSignal.any([signal, this.lease?.lost ?? this.#never]));
+      const wanted = AbortSignal.any([signal, this.lease?.lost ?? this.#never]);
+      setMaxListeners(0, wanted);
+      await this.#deleteObjects(first, last, wanted);
       for (const chunk of inMemory) {
         chunk.saved = chunk.version;
         this.#chunks.delete(chunk.number);
