@@ -6,6 +6,7 @@ import { describe, expect, test } from "vitest";
 import { plugins as httpPlugins } from "../../plugins/http/src/command.ts";
 import { plugins as s3Plugins } from "../../plugins/s3/src/command.ts";
 import { plugins as tmpdiskPlugins } from "../../plugins/tmpdisk/src/command.ts";
+import { plugins as torrentPlugins } from "../../plugins/torrent/src/command.ts";
 import { plugins as vddkPlugins } from "../../plugins/vddk/src/command.ts";
 import { filters as xzFilters } from "../../plugins/xz/src/command.ts";
 import { filters as zstdFilters } from "../../plugins/zstd/src/command.ts";
@@ -19,7 +20,7 @@ const index: string = readFileSync(join(docs, "README.md"), "utf8");
 
 /** What the command has of its own, and what comes in packages. `S3` is on the page of `s3`: not all file systems tell those names apart. */
 const kinds: readonly [string, readonly Entry[], readonly Entry[]][] = [
-  ["plugins", plugins, [...s3Plugins.filter(({ name }) => name !== "S3"), ...tmpdiskPlugins, ...vddkPlugins]],
+  ["plugins", plugins, [...s3Plugins.filter(({ name }) => name !== "S3"), ...tmpdiskPlugins, ...torrentPlugins, ...vddkPlugins]],
   ["filters", filters, [...xzFilters, ...zstdFilters]],
 ];
 for (const [kind, own, packaged] of kinds) {

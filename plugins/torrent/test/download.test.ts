@@ -243,7 +243,7 @@ describe("peers that do harm", () => {
   });
 
   test("and announce a message of gigabytes are let go", async () => {
-    const peer = await startPeer(made, { greet: (socket) => socket.write(Buffer.from([0xff, 0xff, 0xff, 0xff, 7])) });
+    const peer = await startPeer(made, { greet: (socket) => socket.write(Buffer.from([0x7f, 0xff, 0xff, 0xff, 7])) });
     const good = await startPeer(made);
     const disk = await opened(made, { peers: [peer.address, good.address] });
     expectSame(await readAll(disk), content);
