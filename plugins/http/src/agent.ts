@@ -5,6 +5,7 @@ import connectThrough from "undici/lib/api/api-connect.js";
 import Agent from "undici/lib/dispatcher/agent.js";
 import Pool from "undici/lib/dispatcher/pool.js";
 import ProxyAgent from "undici/lib/dispatcher/proxy-agent.js";
+import { connector } from "./connector.ts";
 import { textOf } from "./credentials.ts";
 import type { Settings } from "./options.ts";
 import { proxyUrl } from "./proxy-url.ts";
@@ -24,7 +25,7 @@ export async function makeAgent(settings: Settings): Promise<Dispatcher> {
     ...(unixSocket !== undefined && { socketPath: unixSocket }),
   };
   const pool = { connections, keepAliveTimeout: IDLE, allowH2: http2 } as const;
-  if (proxy === undefined) return new Agent({ ...pool, connect });
+  if (proxy === undefined) return new Agent({ ...pool, connect: connector(connect) });
   const { url, user, password } = typeof proxy === "string" ? { url: proxy } : { user: undefined, password: undefined, ...proxy };
   const uri = proxyUrl(url);
   if (user !== undefined) uri.username = encodeURIComponent(user);

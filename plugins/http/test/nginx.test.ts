@@ -37,6 +37,11 @@ describeWith(["nginx", "openssl"], "beside nginx", () => {
     }
   });
 
+  test("a host by its name", async () => {
+    const disk = await open(nginx.url("plain", put("named")).replace("127.0.0.1", "localhost"), { connectTimeout: 0 });
+    expect((await read(disk, 0, 3 * MIB)).equals(content.subarray(0, 3 * MIB))).toBe(true);
+  });
+
   test("many reads at once", async () => {
     const disk = await open(nginx.url("plain", put("many")), { connections: 4 });
     const places = Array.from({ length: 200 }, (_, index) => (index * 104_729) % (content.length - 5000));
