@@ -238,7 +238,9 @@ describe("peers that do harm", () => {
   test("alone are named when nothing comes", async () => {
     const bad = await startPeer(made, { host: "127.0.0.2", answer: (_, right) => Buffer.alloc(right.length, 7) });
     const disk = await opened(made, { peers: [bad.address], timeout: 1 });
-    await expect(read(disk, 0, 10)).rejects.toThrow(/1 peers were found, 0 of them are connected; 127\.0\.0\.2 sent a damaged piece 0 and was sent away/);
+    await expect(read(disk, 0, 10)).rejects.toThrow(
+      /1 peers were found, 0 of them are connected; 127\.0\.0\.2 sent a damaged piece 0 and was sent away/,
+    );
     await bad.idle();
   });
 

@@ -39,7 +39,14 @@ describeWith([libtorrent, "nbdcopy"], "the command", () => {
     const peer = await seedByLibtorrent(made, files);
     const folder = tree();
     writeFileSync(join(folder, "it.torrent"), made.bytes);
-    const keys = [`peer=${peer}`, "dht=false", "peer-exchange=false", "listen-interfaces=127.0.0.1:0", `cache=${folder}`, "download-rate-limit=0"];
+    const keys = [
+      `peer=${peer}`,
+      "dht=false",
+      "peer-exchange=false",
+      "listen-interfaces=127.0.0.1:0",
+      `cache=${folder}`,
+      "download-rate-limit=0",
+    ];
     const { code, stderr } = await command("diskwright", [
       ...["-U", "-", "torrent", join(folder, "it.torrent"), ...keys, "--run", `nbdcopy "$uri" ${join(folder, "copy")}`],
     ]);
