@@ -134,7 +134,8 @@ export class Bucket {
   /** Reads a small object, such as a manifest; undefined when it is not there. */
   async readSmall(key: string, signal: AbortSignal, urgent = false): Promise<SmallObject | undefined> {
     const { customer } = await this.#encryption();
-    const input = { Bucket: this.#settings.bucket, Key: key, ...customer };
+    // With a range, as the answer then says how long the object is, and one that was cut off is known.
+    const input = { Bucket: this.#settings.bucket, Key: key, Range: `bytes=0-${SMALL - 1}`, ...customer };
     let date: string | undefined;
     try {
       return await this.#ask(
@@ -150,13 +151,14 @@ export class Bucket {
             },
             { step: "deserialize", name: "dateOfAnswer" },
           );
-          const { Body, ContentLength = 0, ETag, LastModified } = await this.#client.send(command, { abortSignal });
+          const { Body, ContentLength = 0, ContentRange, ETag, LastModified } = await this.#client.send(command, { abortSignal });
           if (Body === undefined || ETag === undefined) throw new BrokenAnswer("the answer has no body, or no ETag");
-          if (ContentLength > SMALL) {
+          const length = Number(/\/(\d+)$/.exec(ContentRange ?? "")?.[1] ?? ContentLength);
+          if (length > SMALL) {
             (Body as { destroy?: () => void }).destroy?.();
-            throw new DiskError("EIO", `${this.nameOf(key)} has ${ContentLength} bytes: it is none of ours`);
+            throw new DiskError("EIO", `${this.nameOf(key)} has ${length} bytes: it is none of ours`);
           }
-          const bytes = new Uint8Array(ContentLength);
+          const bytes = new Uint8Array(length);
           await readWhole(Body as AsyncIterable<Uint8Array>, bytes, abortSignal);
           const now = date === undefined ? Number.NaN : Date.parse(date);
           const age = LastModified === undefined || Number.isNaN(now) ? undefined : Math.max(0, now - LastModified.getTime());
