@@ -1,12 +1,13 @@
 // The blocksize filter: what clients ask for, and what reaches a disk that takes whole blocks only.
 
 import fc from "fast-check";
-import { describe, expect, onTestFinished, test } from "vitest";
-import type { BlocksizeOptions, Disk, Filter, Plugin } from "../../src/index.ts";
+import { describe, expect, test } from "vitest";
+import type { BlocksizeOptions, Filter, Plugin } from "../../src/index.ts";
 import { blocksize, DiskError, filter, memory, openDisk, pipe } from "../../src/index.ts";
 import { allSorts } from "../../src/testing/filter-model.ts";
 import { type Call, fail, faulty, hold, ram, recorded, testFilter } from "../../src/testing/index.ts";
 import { batches, jitter, perform } from "../fixtures/byte-model.ts";
+import { bytesOf, numbers, opened } from "../fixtures/opened.ts";
 import { command, expectBothRefuse, expectSame } from "../fixtures/side-by-side.ts";
 import { describeWith } from "../fixtures/tools.ts";
 
@@ -44,20 +45,6 @@ function coarse(minimum: number, maximum = 0xffffffff, longest = 2n ** 63n): Fil
     traits: { trimZeroes: true },
   }));
 }
-
-async function opened(plugin: Plugin): Promise<Disk> {
-  const disk = await openDisk(plugin);
-  onTestFinished(() => disk.close().catch(() => undefined));
-  return disk;
-}
-
-async function bytesOf(disk: Disk, offset: bigint, length: number): Promise<Buffer> {
-  const target = Buffer.alloc(length, 0xee);
-  await disk.read(target, offset);
-  return target;
-}
-
-const numbers: Uint8Array = Uint8Array.from({ length: 100_000 }, (_, i) => (i % 251) + 1);
 
 /** A disk with what reaches it. */
 async function watched(options: BlocksizeOptions, below: Plugin = ram(numbers)) {

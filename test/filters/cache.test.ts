@@ -3,28 +3,16 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
-import type { CacheOptions, Disk, Plugin } from "../../src/index.ts";
+import type { CacheOptions } from "../../src/index.ts";
 import { cache, filter, memory, openDisk, pipe } from "../../src/index.ts";
 import { type Call, fail, faulty, hold, type Ram, ram, recorded, testFilter } from "../../src/testing/index.ts";
+import { bytesOf, numbers, opened } from "../fixtures/opened.ts";
 import { tree } from "../fixtures/tree.ts";
 
 beforeEach(() => vi.stubEnv("TMPDIR", tree()));
 afterEach(() => vi.unstubAllEnvs());
 
-async function opened(plugin: Plugin, exportName?: string): Promise<Disk> {
-  const disk = await openDisk(plugin, exportName === undefined ? {} : { exportName });
-  onTestFinished(() => disk.close().catch(() => undefined));
-  return disk;
-}
-
-async function bytesOf(disk: Disk, offset: bigint, length: number): Promise<Buffer> {
-  const target = Buffer.alloc(length, 0xee);
-  await disk.read(target, offset);
-  return target;
-}
-
 const block = (value: number): Buffer => Buffer.alloc(4096, value);
-const numbers: Uint8Array = Uint8Array.from({ length: 100_000 }, (_, i) => (i % 251) + 1);
 
 /** A disk with what reaches it, and blocks of 4 KiB. */
 async function watched(options: CacheOptions = {}, below: Ram = ram(numbers)) {

@@ -2,28 +2,15 @@
 
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
-import type { Disk, OpenRequest, Plugin } from "../../src/index.ts";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import type { OpenRequest } from "../../src/index.ts";
 import { cow, filter, memory, openDisk, pipe } from "../../src/index.ts";
 import { type Call, fail, faulty, hold, ram, recorded, testFilter } from "../../src/testing/index.ts";
+import { bytesOf, numbers, opened } from "../fixtures/opened.ts";
 import { tree } from "../fixtures/tree.ts";
 
 beforeEach(() => vi.stubEnv("TMPDIR", tree()));
 afterEach(() => vi.unstubAllEnvs());
-
-async function opened(plugin: Plugin, exportName?: string): Promise<Disk> {
-  const disk = await openDisk(plugin, exportName === undefined ? {} : { exportName });
-  onTestFinished(() => disk.close().catch(() => undefined));
-  return disk;
-}
-
-async function bytesOf(disk: Disk, offset: bigint, length: number): Promise<Buffer> {
-  const target = Buffer.alloc(length, 0xee);
-  await disk.read(target, offset);
-  return target;
-}
-
-const numbers: Uint8Array = Uint8Array.from({ length: 100_000 }, (_, i) => (i % 251) + 1);
 
 describe("contract", () => {
   testFilter({

@@ -9,7 +9,7 @@ import * as wire from "../client/wire.ts";
 import { thrownBy, turn } from "../contract/fixtures.ts";
 import { infoQuery, option, request } from "../fixtures/client-bytes.ts";
 import { deferred } from "../fixtures/deferred.ts";
-import { ram } from "../fixtures/ram.ts";
+import { ram, slowToOpen } from "../fixtures/ram.ts";
 import { connected, dialled, modes, type RawClient, serving } from "../fixtures/raw-client.ts";
 import { strict } from "../fixtures/strict.ts";
 import { warning } from "../fixtures/warning.ts";
@@ -132,24 +132,15 @@ describe.each(modes)("what is under way, with %s replies,", (mode) => {
 
 describe("an option that is being worked on", () => {
   it("is answered ERR_SHUTDOWN, and the disk that was opened for it is closed", async () => {
-    const asked = deferred();
-    const mayOpen = deferred();
-    const disk = ram(1);
-    const plugin = strict({
-      ...disk,
-      async open(request) {
-        asked.resolve();
-        await mayOpen.promise;
-        return disk.open(request);
-      },
-    });
+    const slow = slowToOpen();
+    const plugin = strict(slow.plugin);
     const server = await serving(plugin);
     const client = connected(server);
     await client.greet();
     const answer = client.refused(GO, infoQuery("x"));
-    await asked.promise;
+    await slow.asked;
     const closed = server.close();
-    mayOpen.resolve();
+    slow.open();
     expect(await answer).toEqual([wire.SHUTDOWN, SHUTDOWN_TEXT]);
     await client.expectEnd();
     await closed;

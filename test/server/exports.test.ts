@@ -8,7 +8,7 @@ import * as wire from "../client/wire.ts";
 import { turn } from "../contract/fixtures.ts";
 import { infoQuery } from "../fixtures/client-bytes.ts";
 import { deferred } from "../fixtures/deferred.ts";
-import { ram } from "../fixtures/ram.ts";
+import { ram, slowToOpen } from "../fixtures/ram.ts";
 import { connected, type RawClient, serving } from "../fixtures/raw-client.ts";
 import { strict } from "../fixtures/strict.ts";
 import { warning } from "../fixtures/warning.ts";
@@ -273,24 +273,15 @@ describe("an export that is removed", () => {
   });
 
   it("while it is being opened is closed once it is open, and the client learns that it cannot have it", async () => {
-    const asked = deferred();
-    const mayOpen = deferred();
-    const disk = ram(1);
-    const plugin = strict({
-      ...disk,
-      async open(request) {
-        asked.resolve();
-        await mayOpen.promise;
-        return disk.open(request);
-      },
-    });
+    const slow = slowToOpen();
+    const plugin = strict(slow.plugin);
     const server = await serving({ slow: plugin, other: ram(2) });
     const client = connected(server);
     await client.greet();
     const answer = client.refused(GO, infoQuery("slow"));
-    await asked.promise;
+    await slow.asked;
     const removed = server.remove("slow");
-    mayOpen.resolve();
+    slow.open();
     expect(await answer).toEqual([wire.SHUTDOWN, "the server is shutting down"]);
     await removed;
     expect(plugin.life).toEqual(["start", "open slow", "close slow", "close"]);
