@@ -17,8 +17,8 @@ export interface FileOptions {
   readonly fadvise?: "normal" | "random" | "sequential";
   /**
    * Writes of whole pages of 4 KiB, up to 512 KiB, to local file systems and block devices are made in the event loop rather than by a thread, which takes a
-   * third less time or even half, as long as the page cache takes them at once. One that had to wait for the disk keeps them with the threads for a second
-   * or more. Everything else in this process waits meanwhile: for ever if the file system is frozen, or if it lies on a disk that this very process serves to
+   * third less time or even half, as long as the page cache takes them at once. Where they have to wait for the disk they are left to the threads for a
+   * second or more. Everything else in this process waits meanwhile: for ever if the file system is frozen, or if it lies on a disk that this very process serves to
    * its own machine. Right for a process that does little else. Default: false.
    */
   readonly inlineWrites?: boolean;
