@@ -1,7 +1,8 @@
 // The library in a process of its own, for each open disk: it may hang or crash there.
 
 import { type ChildProcess, fork } from "node:child_process";
-import { basename } from "node:path";
+import { readFileSync } from "node:fs";
+import { basename, dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { DiskError } from "diskwright";
 import type { ChildSetup } from "../child.ts";
@@ -90,17 +91,31 @@ function start({ folder }: Located, memory: number): ChildProcess {
     stdio: ["ignore", "pipe", "pipe", "ipc", memory],
     serialization: "advanced",
     execArgv: [],
-    env: { ...process.env, NODE_OPTIONS: "", LD_LIBRARY_PATH: folder, LD_PRELOAD: ownLibraries(folder).join(":") },
+    env: {
+      ...process.env,
+      NODE_OPTIONS: "",
+      LD_LIBRARY_PATH: paths(folder, process.env.LD_LIBRARY_PATH),
+      LD_PRELOAD: paths(...ownLibraries(folder), process.env.LD_PRELOAD),
+    },
   });
+}
+
+function paths(...all: readonly (string | undefined)[]): string {
+  return all.filter((path) => path !== undefined && path !== "").join(":");
 }
 
 /**
  * Libraries that come with the VDDK and that Node.js needs too, as the files that it has them from: it may be too new for those of the VDDK.
  */
 function ownLibraries(folder: string): string[] {
-  const names = new Set(list(folder));
-  const report = process.report.getReport() as unknown as { readonly sharedObjects?: readonly string[] };
-  return (report.sharedObjects ?? []).filter((path) => path.startsWith("/") && names.has(basename(path)));
+  const names = list(folder).filter((name) => name.includes(".so"));
+  // Not by process.report, which asks for the names of all that this process is connected to.
+  const mapped = new Set(readFileSync("/proc/self/maps", "utf8").match(/\/.*$/gm));
+  // libstdc++.so.6 is a link to libstdc++.so.6.0.30, or the like.
+  const theirs = (file: string): boolean => names.some((name) => file === name || file.startsWith(`${name}.`));
+  // Those of a VDDK, which this process has where another disk is not isolated, are not its own.
+  const own = (path: string): boolean => !list(dirname(path)).some((name) => name.startsWith("libvixDiskLib.so."));
+  return [...mapped].filter((path) => theirs(basename(path)) && own(path));
 }
 
 /** Passes on what the library says; answers with a list that always has its last warnings. */
