@@ -18,9 +18,22 @@ const docs: string = join(import.meta.dirname, "../../docs");
 const table: string = readFileSync(join(docs, "command-line.md"), "utf8");
 const index: string = readFileSync(join(docs, "README.md"), "utf8");
 
-/** What the command has of its own, and what comes in packages. `S3` is on the page of `s3`: not all file systems tell those names apart. */
+/** nbdkit's names of plugins that have another name here, and that one's page. */
+const aliases: ReadonlySet<string> = new Set(["S3", "curl"]);
+
+/** What the command has of its own, and what comes in packages. */
 const kinds: readonly [string, readonly Entry[], readonly Entry[]][] = [
-  ["plugins", plugins, [...s3Plugins.filter(({ name }) => name !== "S3"), ...tmpdiskPlugins, ...torrentPlugins, ...vddkPlugins]],
+  [
+    "plugins",
+    plugins,
+    [
+      ...httpPlugins.filter(({ name }) => name !== "curl"),
+      ...s3Plugins.filter(({ name }) => name !== "S3"),
+      ...tmpdiskPlugins,
+      ...torrentPlugins,
+      ...vddkPlugins,
+    ],
+  ],
   ["filters", filters, [...xzFilters, ...zstdFilters]],
 ];
 for (const [kind, own, packaged] of kinds) {
