@@ -16,8 +16,8 @@ export function pathOf(folder: string, metainfo: Pick<Metainfo, "name" | "folder
 /**
  * Reads and writes pieces. Files are sparse; those of which nothing is wanted are not made.
  *
- * It works synchronously, as the thread has nothing else to do: with promises a piece took 250 ms from its last block until it could be read, in
- * the midst of others, and less than 10 ms so. A disk that is too slow makes peers wait, rather than pieces gather in memory.
+ * It works synchronously, as the thread has nothing else to do: with promises a piece that came in the midst of others took 250 ms from
+ * its last block until it could be read, on a busy machine. A disk that is too slow makes peers wait, rather than pieces gather in memory.
  */
 export class PieceFiles implements ChunkStore {
   readonly #folder: string;
