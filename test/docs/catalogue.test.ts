@@ -26,13 +26,7 @@ const kinds: readonly [string, readonly Entry[], readonly Entry[]][] = [
   [
     "plugins",
     plugins,
-    [
-      ...httpPlugins.filter(({ name }) => name !== "curl"),
-      ...s3Plugins.filter(({ name }) => name !== "S3"),
-      ...tmpdiskPlugins,
-      ...torrentPlugins,
-      ...vddkPlugins,
-    ],
+    [...httpPlugins, ...s3Plugins, ...tmpdiskPlugins, ...torrentPlugins, ...vddkPlugins].filter(({ name }) => !aliases.has(name)),
   ],
   ["filters", filters, [...xzFilters, ...zstdFilters]],
 ];
