@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import ts from "typescript";
 import { blocksOf, pages, sources } from "../docs/blocks.mjs";
+import { filesUnder } from "./files.mjs";
 
 const options = {
   target: ts.ScriptTarget.ES2023,
@@ -30,7 +31,13 @@ export function docs(root) {
   const names = publicNames(base);
   if (names.size === 0) return ["dist/index.d.ts is missing: npm run build"];
   const blocks = [...pages(base), ...sources(base)].flatMap((file) => joined(blocksOf(base, file)));
-  return diagnose(new Map(blocks.map((block, index) => [join(base, `documentation-example-${index}.ts`), moduleOf(base, names, block)])));
+  const modules = new Map(blocks.map((block, index) => [join(base, `documentation-example-${index}.ts`), moduleOf(base, names, block)]));
+  // Sources may count on them without importing them.
+  const ambient = filesUnder(base, "plugins").filter((file) => /^plugins\/[^/]+\/src\/.*\.d\.ts$/.test(file));
+  return diagnose(
+    modules,
+    ambient.map((file) => join(base, file)),
+  );
 }
 
 /** The TypeScript of a file; a `continued` block begins with all that stood before it. */
@@ -104,8 +111,8 @@ function exportedBy(path) {
   return new Set(exported.flatMap((statement) => (statement.declarationList?.declarations ?? [statement]).map(({ name }) => name.text)));
 }
 
-function diagnose(modules) {
-  const program = createProgram([...modules.keys()], modules);
+function diagnose(modules, ambient) {
+  const program = createProgram([...modules.keys(), ...ambient], modules);
   const problems = ts.getPreEmitDiagnostics(program).map((diagnostic) => {
     const text = ts.flattenDiagnosticMessageText(diagnostic.messageText, " ");
     const module = modules.get(diagnostic.file?.fileName);

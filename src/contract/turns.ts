@@ -8,7 +8,7 @@ import type { Awaitable } from "./awaitable.ts";
  * @example Four requests at a time
  * ```ts
  * const turns = new Turns(4);
- * await turns.run(() => fetch(url, { signal }), signal);
+ * await turns.run(() => myRequest(mySignal), mySignal);
  * ```
  */
 export class Turns {

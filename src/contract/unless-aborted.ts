@@ -5,7 +5,7 @@
  *
  * @example
  * ```ts
- * await unlessAborted(sharedLogin, request.signal);
+ * await unlessAborted(myLogin, myRequest.signal);
  * ```
  */
 export function unlessAborted<T>(answer: PromiseLike<T>, signal: AbortSignal): Promise<T> {

@@ -28,7 +28,7 @@ import { reader } from "./reader.ts";
  * @example A token that lasts for a minute
  * ```ts
  * const disk = http("https://example.com/disk.img", {
- *   headers: async ({ signal }) => ({ authorization: `Bearer ${await fetchToken(signal)}` }),
+ *   headers: async ({ signal }) => ({ authorization: `Bearer ${await myToken(signal)}` }),
  *   renewAfter: 50,
  * });
  * ```
