@@ -1,6 +1,6 @@
 // With other people's BitTorrent programs: libtorrent, transmission and opentracker; and on the command line.
 
-import { readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { noise } from "../../../test/fixtures/bytes.ts";
@@ -30,6 +30,19 @@ describeWith([libtorrent, "opentracker"], "libtorrent, found through opentracker
     await disk.close();
     // The second time nobody is needed.
     expectSame(await readAll(await opened(made.infoHash, { cacheDir, trackers: false })), content);
+  });
+});
+
+describeWith([libtorrent], "libtorrent, and a folder that holds nearly all of it", () => {
+  test("gives what is missing, though it is asked for while the folder is verified", async () => {
+    const made = makeTorrent({ name: "images", files: inTorrent });
+    const peer = await seedByLibtorrent(made, files);
+    const damaged = Buffer.from(content);
+    (damaged[100_000] as number) ^= 1;
+    const cacheDir = tree();
+    mkdirSync(join(cacheDir, "images/disks"), { recursive: true });
+    writeFileSync(join(cacheDir, "images/disks/root.img"), damaged);
+    expectSame(await readAll(await opened(made.magnet, { cacheDir, peers: [peer] })), content);
   });
 });
 

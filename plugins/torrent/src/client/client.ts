@@ -17,6 +17,9 @@ const STATUS_INTERVAL = 250;
 /** So many peers are counted. */
 const MANY = 10_000;
 
+/** What is wanted, and no more. */
+type Wish = Exclude<Order, { readonly type: "close" }>;
+
 /** Downloads one torrent. */
 export class Client {
   readonly #options: ClientOptions;
@@ -29,6 +32,8 @@ export class Client {
   #metainfo: Metainfo | undefined;
   #trouble: string | undefined;
   readonly #known = new Set<unknown>();
+  /** What was asked for while webtorrent did not know of any pieces: it would throw, and nobody would ask again. */
+  #early: Wish[] | undefined = [];
 
   constructor(options: ClientOptions, report: (report: Report) => void) {
     this.#options = options;
@@ -43,9 +48,13 @@ export class Client {
     this.#statusTimer = setInterval(() => this.#tellStatus(), STATUS_INTERVAL);
   }
 
-  /** Does what is asked, once the torrent is known. */
-  obey(order: Exclude<Order, { readonly type: "close" }>): void {
+  /** Does what is asked, once the torrent is known, and what was in its folder verified. */
+  obey(order: Wish): void {
     if (this.#torrent.destroyed) return;
+    if (this.#early !== undefined) {
+      this.#early.push(order);
+      return;
+    }
     if (order.type === "deselect") {
       const range = this.#selected.get(order.id);
       if (range === undefined) return;
@@ -102,6 +111,12 @@ export class Client {
       if (!upload) wire.unchoke = () => undefined;
       // A peer that says all it has to say at once, says it before webtorrent listens, and would then never be asked for anything.
       setImmediate(() => torrent._update());
+    });
+    // Not when it is ready: peers would be told of our interest before they are told what we have.
+    torrent.on("metadata", () => {
+      const early = this.#early ?? [];
+      this.#early = undefined;
+      for (const order of early) this.obey(order);
     });
     torrent.on("ready", () => this.#report({ type: "checked" }));
     torrent.on("verified", (piece: number) => this.#report({ type: "verified", piece }));
